@@ -1,0 +1,22 @@
+"""The door: FHIR records in, pseudonymised patient states out, nothing lost silently.
+
+This is the only package that knows FHIR. :func:`import_records` reads a folder or file of FHIR R4
+records into a state store and accounts for every resource it read; :func:`write_sample` writes a
+synthetic cohort, as untidy as real records, to try it on.
+"""
+
+from fhir_io.errors import FhirImportError, SampleError
+from fhir_io.importer import import_records
+from fhir_io.reasons import Note, Reason
+from fhir_io.report import ImportReport
+from fhir_io.sample import write_sample
+
+__all__ = [
+    "FhirImportError",
+    "ImportReport",
+    "Note",
+    "Reason",
+    "SampleError",
+    "import_records",
+    "write_sample",
+]

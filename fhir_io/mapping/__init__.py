@@ -1,0 +1,1 @@
+"""From FHIR elements to quantities, concepts and days: nothing here knows files or patients' names."""

@@ -1,0 +1,148 @@
+"""FHIR dates and times, with their precision, as local clock time.
+
+A state has relative days only. They count from midnight of day 0 on the clock that the record shows,
+so a morning reading stays a morning reading whatever the zone.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from fhir_io.read import Json
+from fhir_io.reasons import Reason
+
+_DATE_TIME = re.compile(
+    r"(?P<year>[0-9]{4})(-(?P<month>[0-9]{2})(-(?P<day>[0-9]{2})"
+    r"(T(?P<clock>[0-9]{2}:[0-9]{2}:[0-9]{2})(?P<fraction>\.[0-9]+)?"
+    r"(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?)?)?)?"
+)
+_SECONDS_PER_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point on the local clock: proleptic Gregorian ordinal of the date, and fraction of the day.
+
+    A date without a time of day has fraction 0.
+    """
+
+    ordinal: int
+    fraction: float
+
+    @property
+    def calendar_date(self) -> date:
+        return date.fromordinal(self.ordinal)
+
+    def day_after(self, zero: date) -> float:
+        """Days from midnight of ``zero``."""
+        return self.ordinal - zero.toordinal() + self.fraction
+
+
+def moment(text: Any) -> Moment | Reason:
+    """Read a FHIR date, dateTime or instant; a partial date is no moment."""
+    if not isinstance(text, str):
+        return Reason.NO_DATE if text is None else Reason.MALFORMED_DATE
+    match = _DATE_TIME.fullmatch(text)
+    if match is None:
+        return Reason.MALFORMED_DATE
+    if match["day"] is None:
+        return Reason.PARTIAL_DATE
+    try:
+        ordinal = date(int(match["year"]), int(match["month"]), int(match["day"])).toordinal()
+    except ValueError:
+        return Reason.MALFORMED_DATE
+    if match["clock"] is None:
+        return Moment(ordinal, 0.0)
+    if match["zone"] is None:
+        return Reason.NO_ZONE
+    hours, minutes, seconds = (int(part) for part in match["clock"].split(":"))
+    if hours > 23 or minutes > 59 or seconds > 60:
+        return Reason.MALFORMED_DATE
+    elapsed = 3600 * hours + 60 * minutes + seconds + float(match["fraction"] or 0)
+    return Moment(ordinal, elapsed / _SECONDS_PER_DAY)
+
+
+def first_moment(*texts: Any) -> Moment | Reason:
+    """The first text that is a moment; else the most telling reason why none is."""
+    worst = Reason.NO_DATE
+    for text in texts:
+        found = moment(text)
+        if isinstance(found, Moment):
+            return found
+        if found is not Reason.NO_DATE and worst is Reason.NO_DATE:
+            worst = found
+    return worst
+
+
+def period(element: Any) -> tuple[Any, Any]:
+    """Texts of a Period's start and end; None for what is absent."""
+    return (element.get("start"), element.get("end")) if isinstance(element, dict) else (None, None)
+
+
+def observed_at(resource: Json) -> Moment | Reason:
+    """When an Observation was true: effectiveDateTime, Instant, Period (start, else end) or one Timing event.
+
+    ``issued`` says when a result was published and is not taken for it.
+    """
+    timing = resource.get("effectiveTiming")
+    events = timing.get("event") if isinstance(timing, dict) else None
+    single = events[0] if isinstance(events, list) and len(events) == 1 else None
+    start, end = period(resource.get("effectivePeriod"))
+    return first_moment(
+        resource.get("effectiveDateTime"), resource.get("effectiveInstant"), start, end, single
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BirthDate:
+    """The days on which the birth may have been: one day, a month or a year."""
+
+    earliest: date
+    latest: date
+
+    @property
+    def complete(self) -> bool:
+        return self.earliest == self.latest
+
+    def age(self, at: date) -> tuple[int, float]:
+        """Completed years at a date, for the middle of the interval, and its half-width in years."""
+        middle = date.fromordinal((self.earliest.toordinal() + self.latest.toordinal()) // 2)
+        years = at.year - middle.year - ((at.month, at.day) < (middle.month, middle.day))
+        width = (
+            (self.latest.toordinal() - self.earliest.toordinal() + 1) / 365.25 if not self.complete else 0.0
+        )
+        return years, width / 2
+
+
+def birth_date(text: Any) -> BirthDate | None:
+    """Read Patient.birthDate, complete or partial; None if absent or malformed."""
+    match = _DATE_TIME.fullmatch(text) if isinstance(text, str) else None
+    if match is None or match["clock"] is not None:
+        return None
+    try:
+        year = int(match["year"])
+        first = int(match["month"] or 1)
+        last = int(match["month"] or 12)
+        if match["day"]:
+            exact = date(year, first, int(match["day"]))
+            return BirthDate(exact, exact)
+        return BirthDate(date(year, first, 1), date(year, last, calendar.monthrange(year, last)[1]))
+    except ValueError:
+        return None
+
+
+def version_rank(resource: Json) -> tuple[float, int]:
+    """Orders versions of one resource: time of last update, then version number; (0, 0) if unknown."""
+    meta = resource.get("meta")
+    if not isinstance(meta, dict):
+        return 0.0, 0
+    updated, version = meta.get("lastUpdated"), meta.get("versionId")
+    try:
+        seconds = datetime.fromisoformat(updated).timestamp() if isinstance(updated, str) else 0.0
+    except (ValueError, OverflowError):
+        seconds = 0.0
+    return seconds, int(version) if isinstance(version, str) and version.isdecimal() else 0

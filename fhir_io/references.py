@@ -1,0 +1,103 @@
+"""Resolving references: urn:uuid, relative, absolute, contained, conditional and by identifier.
+
+A reference is looked up in its own file first (its Bundle), then in the whole source, and there only
+if exactly one resource answers to it: two hospitals may both have a Patient/1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from fhir_io.mapping.patients import identifiers
+from fhir_io.read import Json
+
+Found = TypeVar("Found")
+
+
+class Directory(Generic[Found]):
+    """Resources of one type (Patient, Medication), findable by every way of referring to them."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
+        self._in_file: dict[tuple[int, str], Found | None] = {}
+        self._in_source: dict[str, Found | None] = {}
+        self._entered: list[Found] = []
+
+    def add(self, resource: Json, full_url: str | None, file: int, found: Found) -> None:
+        """Enter a resource under its fullUrl, its id and its identifiers."""
+        self._entered.append(found)
+        names: list[str] = []
+        if full_url:
+            names.append(full_url)
+        own = resource.get("id")
+        if isinstance(own, str):
+            names += [f"{self.kind}/{own}", f"urn:uuid:{own}"]
+        names += [_identifier_name(system, value) for system, value, _ in identifiers(resource)]
+        for name in dict.fromkeys(names):
+            _enter(self._in_file, (file, name), found)
+            _enter(self._in_source, name, found)
+
+    def all(self) -> list[Found]:
+        """What was entered, in order."""
+        return self._entered
+
+    def find(self, name: str, file: int) -> Found | None:
+        """The one resource that a name from :func:`reference_names` means, seen from a file."""
+        if (file, name) in self._in_file:
+            return self._in_file[file, name]
+        return self._in_source.get(name)
+
+
+def reference_names(reference: Any, kind: str, resource: Json) -> list[str]:
+    """The names under which the target of a Reference may have been entered, best first.
+
+    Args:
+        reference: the Reference element.
+        kind: type that the target must have.
+        resource: the resource that refers, for what it contains.
+    """
+    if not isinstance(reference, dict):
+        return []
+    names: list[str] = []
+    text = reference.get("reference")
+    if isinstance(text, str) and text:
+        if text.startswith("#"):
+            names += _contained_names(text[1:], kind, resource)
+        elif text.startswith(f"{kind}?identifier="):
+            system, _, value = text.removeprefix(f"{kind}?identifier=").partition("|")
+            names.append(_identifier_name(system, value))
+        else:
+            names.append(text)
+            parts = text.split("/_history/")[0].split("/")
+            if len(parts) >= 2 and parts[-2] == kind:
+                names.append("/".join(parts[-2:]))
+    names += [
+        _identifier_name(s, v) for s, v, _ in identifiers({"identifier": [reference.get("identifier")]})
+    ]
+    return names
+
+
+def contained(resource: Json, name: str, kind: str) -> Json | None:
+    """The contained resource of a type with a local id, or None."""
+    held = resource.get("contained")
+    for inner in held if isinstance(held, list) else ():
+        if isinstance(inner, dict) and inner.get("id") == name and inner.get("resourceType") == kind:
+            return inner
+    return None
+
+
+def _contained_names(name: str, kind: str, resource: Json) -> list[str]:
+    inner = contained(resource, name, kind)
+    return [_identifier_name(s, v) for s, v, _ in identifiers(inner)] if inner else []
+
+
+def _identifier_name(system: str, value: str) -> str:
+    return f"identifier {system}|{value}"
+
+
+def _enter(table: dict[Any, Any], name: Any, found: Any) -> None:
+    """A name with two different owners finds neither."""
+    if name in table and table[name] is not found:
+        table[name] = None
+    else:
+        table[name] = found

@@ -1,0 +1,121 @@
+"""Which resources the toolkit takes something from, and which status of them counts.
+
+The required codes of FHIR R4 are checked here, since ``fhir.resources`` accepts any word.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+from typing import Any
+
+from fhir.resources import R4B
+
+from fhir_io.read import Json
+from fhir_io.reasons import Reason
+
+CLINICAL_TYPES = frozenset(
+    {
+        "Observation",
+        "Condition",
+        "MedicationRequest",
+        "MedicationAdministration",
+        "MedicationStatement",
+        "Procedure",
+    }
+)
+NEEDED_TYPES = CLINICAL_TYPES | {"Patient", "Medication"}
+
+_ERROR = {"entered-in-error": Reason.ENTERED_IN_ERROR}
+_STATUS: dict[str, dict[str, Reason | None]] = {
+    # https://hl7.org/fhir/R4/valueset-observation-status.html
+    "Observation": {
+        **_ERROR,
+        **dict.fromkeys(("final", "amended", "corrected")),
+        **dict.fromkeys(("registered", "preliminary", "cancelled", "unknown"), Reason.NOT_FINAL),
+    },
+    # https://hl7.org/fhir/R4/valueset-medicationrequest-status.html
+    "MedicationRequest": {
+        **_ERROR,
+        **dict.fromkeys(("active", "on-hold", "completed", "stopped")),
+        **dict.fromkeys(("cancelled", "draft", "unknown"), Reason.NOT_DONE),
+    },
+    # https://hl7.org/fhir/R4/valueset-medication-admin-status.html
+    "MedicationAdministration": {
+        **_ERROR,
+        **dict.fromkeys(("in-progress", "completed", "stopped", "on-hold")),
+        **dict.fromkeys(("not-done", "unknown"), Reason.NOT_DONE),
+    },
+    # https://hl7.org/fhir/R4/valueset-medication-statement-status.html
+    "MedicationStatement": {
+        **_ERROR,
+        **dict.fromkeys(("active", "completed", "stopped", "on-hold")),
+        **dict.fromkeys(("intended", "unknown", "not-taken"), Reason.NOT_DONE),
+    },
+    # https://hl7.org/fhir/R4/valueset-event-status.html
+    "Procedure": {
+        **_ERROR,
+        **dict.fromkeys(("in-progress", "completed")),
+        **dict.fromkeys(("preparation", "not-done", "on-hold", "stopped", "unknown"), Reason.NOT_DONE),
+    },
+}
+
+# https://hl7.org/fhir/R4/valueset-medicationrequest-intent.html
+_INTENT: dict[str, Reason | None] = {
+    **dict.fromkeys(("order", "original-order", "reflex-order", "filler-order", "instance-order")),
+    **dict.fromkeys(("proposal", "plan", "option"), Reason.NOT_AN_ORDER),
+}
+
+# https://hl7.org/fhir/R4/valueset-condition-ver-status.html
+_VERIFICATION: dict[str, Reason | None] = {
+    **_ERROR,
+    "confirmed": None,
+    **dict.fromkeys(("refuted", "unconfirmed", "provisional", "differential"), Reason.NOT_CONFIRMED),
+}
+VERIFICATION_SYSTEM = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+CLINICAL_SYSTEM = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+OVER = frozenset({"inactive", "remission", "resolved"})
+"""Values of Condition.clinicalStatus that say that it is over."""
+
+_TYPE_NAME = re.compile(r"[A-Z][A-Za-z]{1,60}")
+_R4B_TYPES = frozenset(module.name for module in pkgutil.iter_modules(R4B.__path__))
+
+
+def public_type(kind: str) -> str:
+    """The resource type as reports may print it: a made-up type could carry a name."""
+    known = _TYPE_NAME.fullmatch(kind) and kind.lower() in _R4B_TYPES
+    return kind if known else "other"
+
+
+def status_reason(resource: Json) -> Reason | None:
+    """Why the status, intent or modifiers of a needed resource keep it out; None if they do not."""
+    if resource.get("implicitRules") or resource.get("modifierExtension"):
+        return Reason.MODIFIED_MEANING
+    kind = resource["resourceType"]
+    if kind == "Condition":
+        verification = code_in(resource.get("verificationStatus"), VERIFICATION_SYSTEM)
+        if verification is None:
+            return None  # it is optional, and most records without it mean what they say
+        return _VERIFICATION.get(verification, Reason.UNKNOWN_STATUS)
+    if kind not in _STATUS:
+        return None
+    reason = _lookup(_STATUS[kind], resource.get("status"))
+    if reason is None and kind == "MedicationRequest":
+        if resource.get("doNotPerform") is True:
+            return Reason.NOT_AN_ORDER
+        return _lookup(_INTENT, resource.get("intent"))
+    return reason
+
+
+def code_in(concept: Any, system: str) -> str | None:
+    """The first code of a CodeableConcept in one code system."""
+    codings = concept.get("coding") if isinstance(concept, dict) else None
+    for coding in codings if isinstance(codings, list) else ():
+        if isinstance(coding, dict) and coding.get("system") == system:
+            code = coding.get("code")
+            return code if isinstance(code, str) else None
+    return None
+
+
+def _lookup(table: dict[str, Reason | None], word: Any) -> Reason | None:
+    return table.get(word, Reason.UNKNOWN_STATUS) if isinstance(word, str) else Reason.UNKNOWN_STATUS

@@ -1,0 +1,104 @@
+"""Validation under ``fhir.resources.R4B``, each structural shape a few times, and R5 recognition.
+
+``fhir.resources`` checks structure and primitive syntax, not required codes or invariants, and its
+messages quote values: they are never shown. Exported records repeat few shapes (29 in 8,350 Synthea
+resources), so validating the first of each shape finds what is wrong with all of them; values that
+are used are checked one by one in ``fhir_io.mapping``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import fhir.resources as r5
+from fhir.resources import R4B
+
+from fhir_io.errors import FhirImportError
+from fhir_io.read import Json, Place
+from fhir_io.select import public_type
+
+Level = Literal["full", "shape", "none"]
+
+PER_SHAPE = 3
+"""So many resources of each shape are validated in full."""
+
+MOST_SHAPES = 50_000
+"""From here on every new shape is validated and none is remembered: memory stays bounded."""
+
+
+def shape(value: Any) -> Any:
+    """The structure of a JSON value: keys and leaf types; a list is the set of its elements' shapes."""
+    if isinstance(value, dict):
+        return tuple((key, shape(item)) for key, item in sorted(value.items()))
+    if isinstance(value, list):
+        return tuple(sorted({shape(item) for item in value}, key=repr))
+    return value.__class__
+
+
+class Validator:
+    """Decides whether a resource is structurally valid R4B.
+
+    Args:
+        level: ``full`` validates every resource; ``shape`` the first ``PER_SHAPE`` of each structural
+            shape, and all of a shape once one failed; ``none`` only looks for R5.
+    """
+
+    def __init__(self, level: Level):
+        self.level = level
+        self._seen: dict[Any, int] = {}
+        self._failed: set[Any] = set()
+
+    def accepts(self, resource: Json) -> bool:
+        """Whether a resource is valid under R4B, as far as the level looks."""
+        kind = resource["resourceType"]
+        if self.level == "none":
+            return True
+        if self.level == "full":
+            return _valid(R4B, resource)
+        try:
+            form = (kind, shape(resource))
+        except RecursionError:
+            return False
+        count = self._seen.get(form, 0)
+        if count >= PER_SHAPE and form not in self._failed:
+            return True
+        valid = _valid(R4B, resource)
+        if form in self._seen or len(self._seen) < MOST_SHAPES:
+            self._seen[form] = count + 1
+            if not valid:
+                self._failed.add(form)
+        return valid
+
+
+def refuse_r5(resource: Json, place: Place) -> None:
+    """Stop at a resource that carries an element which only R5 has and that R5 accepts.
+
+    Raises:
+        FhirImportError: it is FHIR R5.
+    """
+    kind = public_type(resource["resourceType"])
+    if not _r5_only_fields(kind).isdisjoint(resource) and _valid(r5, resource):
+        raise FhirImportError(
+            f"{place}: this {kind} is FHIR R5; this version reads R4 and R4B. Export the records as R4"
+        )
+
+
+def _valid(version: Any, resource: Mapping[str, Any]) -> bool:
+    try:
+        version.get_fhir_model_class(resource["resourceType"]).model_validate(resource)
+    except Exception:  # pydantic, fhir-core and datetime raise many kinds, and all quote the value
+        return False
+    return True
+
+
+@functools.cache
+def _r5_only_fields(kind: str) -> frozenset[str]:
+    """Names of elements that R5 has and R4B lacks in a resource type."""
+    try:
+        newer = r5.get_fhir_model_class(kind).elements_sequence()
+        older = R4B.get_fhir_model_class(kind).elements_sequence()
+    except Exception:  # a type that one of the versions does not have
+        return frozenset()
+    return frozenset(newer) - frozenset(older)

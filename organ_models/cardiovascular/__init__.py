@@ -1,0 +1,1 @@
+"""Cardiovascular organ models."""

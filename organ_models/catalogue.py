@@ -1,0 +1,53 @@
+"""The catalogue: every organ model by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from organ_models.cardiovascular.closed_loop import CLOSED_LOOP_CIRCULATION
+from organ_models.model import OrganModel
+from organ_models.oncology.hansson_gist import HANSSON_GIST
+from organ_models.pharmacology.arteriolar_dilator import ARTERIOLAR_DILATOR
+from organ_models.pharmacology.sunitinib_blood_pressure import SUNITINIB_BLOOD_PRESSURE
+from organ_models.pharmacology.sunitinib_exposure import SUNITINIB_EXPOSURE
+
+_MODELS = (
+    SUNITINIB_EXPOSURE,
+    HANSSON_GIST,
+    SUNITINIB_BLOOD_PRESSURE,
+    CLOSED_LOOP_CIRCULATION,
+    ARTERIOLAR_DILATOR,
+)
+
+_CATALOGUE: Mapping[str, OrganModel] = MappingProxyType({m.name: m for m in _MODELS})
+
+
+class UnknownModel(KeyError):
+    """Raised for a model name that the catalogue does not hold; suggests the nearest one."""
+
+    def __init__(self, name: str):
+        near = difflib.get_close_matches(name, list(_CATALOGUE), n=1)
+        hint = f"did you mean '{near[0]}'?" if near else "known: " + ", ".join(_CATALOGUE)
+        super().__init__(f"unknown organ model '{name}'; {hint}")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def catalogue() -> Mapping[str, OrganModel]:
+    """All models by name."""
+    return _CATALOGUE
+
+
+def model(name: str) -> OrganModel:
+    """The model called ``name``.
+
+    Raises:
+        UnknownModel: with the nearest known name.
+    """
+    try:
+        return _CATALOGUE[name]
+    except KeyError:
+        raise UnknownModel(name) from None

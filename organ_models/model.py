@@ -1,0 +1,235 @@
+"""How an organ model is declared.
+
+A model is data (:class:`OrganModel`) around a few pure functions. Its parameters, states, inputs,
+signals and outputs are fields of classes marked with :func:`variables`: frozen dataclasses that are
+JAX pytrees, every field carrying its unit and meaning::
+
+    @variables
+    class Parameters:
+        growth_rate: Array = parameter(0.0734, "/d", bounds=(0, 1), omega2=0.04, source="...", doc="rate")
+
+    @variables
+    class State:
+        log_volume: Array = variable("1", "natural logarithm of the volume")
+
+    def derivative(time, state, parameters, inputs):
+        return State(log_volume=parameters.growth_rate * (K - state.log_volume))
+
+Functions must be branch-free and elementwise (``jnp.where``, no indexing, no matrix products), so
+that patients can stand along the last axis and no patient touches another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, dataclass_transform
+
+import jax
+
+from organ_models.units import conversion
+
+Array = jax.Array
+"""What a field holds: a scalar or an array with patients along the last axis."""
+
+Certainty = Literal["verified", "derived", "assumption"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A citable source."""
+
+    key: str
+    text: str
+    doi: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text} doi:{self.doi}" if self.doi else self.text
+
+
+@dataclass(frozen=True)
+class Field:
+    """What is declared about one field.
+
+    Attributes:
+        unit: UCUM unit in which the value is given (for a parameter: as published).
+        doc: what it is.
+        working_unit: unit in which the equations use it, when the published one differs.
+        default: published value (parameters) or value of an unconnected port (inputs).
+        bounds: closed interval outside which a parameter is refused.
+        omega2: variance of the log-normal inter-individual random effect (0: none).
+        source: where the value comes from.
+        certainty: verified in the source, derived for this project, or an assumption.
+        quantity: clinical quantity (``vht.quantities``) that sets this parameter or that this output is.
+    """
+
+    unit: str
+    doc: str
+    working_unit: str | None = None
+    default: float | None = None
+    bounds: tuple[float, float] = (float("-inf"), float("inf"))
+    omega2: float = 0.0
+    source: Reference | None = None
+    certainty: Certainty = "verified"
+    quantity: str | None = None
+
+
+def parameter(
+    default: float,
+    unit: str,
+    doc: str,
+    *,
+    source: Reference,
+    bounds: tuple[float, float],
+    working_unit: str | None = None,
+    omega2: float = 0.0,
+    certainty: Certainty = "verified",
+    quantity: str | None = None,
+) -> Any:
+    """Declare a parameter; see :class:`Field`."""
+    declared = Field(unit, doc, working_unit, default, bounds, omega2, source, certainty, quantity)
+    return dataclasses.field(default=default, metadata={"declared": declared})
+
+
+def variable(unit: str, doc: str, *, default: float | None = None, quantity: str | None = None) -> Any:
+    """Declare a state, input, signal or output; see :class:`Field`."""
+    metadata = {"declared": Field(unit, doc, default=default, quantity=quantity)}
+    if default is None:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(parameter, variable))
+def variables(cls: type[T]) -> type[T]:
+    """Make a class of declared fields a frozen dataclass and a JAX pytree."""
+    made = dataclass(frozen=True)(cls)
+    return jax.tree_util.register_dataclass(made)
+
+
+def fields(kind: type | object) -> dict[str, Field]:
+    """Declared fields of a :func:`variables` class, by name, in order."""
+    return {f.name: f.metadata["declared"] for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+
+
+def values(record: Any) -> dict[str, Any]:
+    """Field values of a :func:`variables` record, by name, in order."""
+    return {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+
+
+@variables
+class NoFields:
+    """For a model without states or inputs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cycle:
+    """What makes a model cyclic: it reaches a periodic steady state on a fast clock.
+
+    Attributes:
+        period: ``period(parameters) -> s``.
+        drive: ``drive(time, parameters) -> Drive``, what depends on time alone (activations). It is
+            tabulated once an orbit, not evaluated every stage of every beat (three times faster);
+            ``derivative`` and ``observe`` of a cyclic model get it in place of the time.
+        project: ``project(state, parameters, inputs) -> state`` restores what a beat conserves after
+            parameters or inputs were changed (the stressed volume).
+        summarise: ``summarise(maximum, minimum, mean, start, parameters, inputs) -> Outputs``; the
+            first three are signals over one period, ``start`` the signals at its beginning.
+        weights: ``weights(parameters) -> State``; the weighted change over one period is the residual,
+            dimensionless and comparable across states.
+        laws: input ports that may follow the outputs: ``law(baseline, now, parameters) -> value``.
+        calibrated: parameters that personalisation moves, with the SD of their log-normal prior.
+        targets: outputs that personalisation matches; each is a clinical quantity.
+        steps: Runge–Kutta steps a period.
+    """
+
+    period: Callable[[Any], Array]
+    drive: Callable[[Array, Any], Any]
+    project: Callable[[Any, Any, Any], Any]
+    summarise: Callable[[Any, Any, Any, Any, Any, Any], Any]
+    weights: Callable[[Any], Any]
+    laws: Mapping[str, Callable[[Any, Any, Any], Array]] = dataclasses.field(default_factory=dict)
+    calibrated: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    targets: tuple[str, ...] = ()
+    steps: int = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class OrganModel:
+    """A declared organ model.
+
+    Attributes:
+        name: key in the catalogue, snake case.
+        title: what people read.
+        version: changes whenever a number that it produces may change.
+        clock: ``"d"`` for slow models, ``"s"`` for cyclic ones.
+        Parameters, State, Inputs, Signals, Outputs: :func:`variables` classes. ``Signals`` are the
+            instantaneous readings of a cyclic model; a slow model reads its ``Outputs`` directly.
+        initial: ``initial(parameters) -> State``.
+        derivative: ``derivative(time, state, parameters, inputs) -> State``, rates per clock unit; a
+            cyclic model gets its drive in place of the time.
+        observe: ``observe(time, state, parameters, inputs) -> Outputs`` (slow) or ``Signals`` (cyclic,
+            with the drive in place of the time).
+        solution: ``solution(elapsed, state, parameters, inputs) -> State``, the closed form while
+            inputs are constant; used instead of a numerical solver.
+        cycle: present for cyclic models.
+        covariances: covariance of pairs of log-normal random effects.
+        references: the papers behind the model.
+        notes: limits that a reader of a report must know.
+    """
+
+    name: str
+    title: str
+    version: str
+    clock: Literal["d", "s"]
+    Parameters: type
+    State: type
+    Inputs: type
+    Outputs: type
+    initial: Callable[[Any], Any]
+    derivative: Callable[[Any, Any, Any, Any], Any]
+    observe: Callable[[Any, Any, Any, Any], Any]
+    references: tuple[Reference, ...]
+    Signals: type = NoFields
+    solution: Callable[[Any, Any, Any, Any], Any] | None = None
+    cycle: Cycle | None = None
+    covariances: Mapping[tuple[str, str], float] = dataclasses.field(default_factory=dict)
+    notes: str = ""
+
+    def __repr__(self) -> str:
+        return (
+            f"OrganModel({self.name} {self.version}: {len(fields(self.Parameters))} parameters, "
+            f"{len(fields(self.State))} states)"
+        )
+
+    def working(self, parameters: Any) -> Any:
+        """Parameters in the units that the equations use (published units in, once)."""
+        converted = {
+            name: value
+            if (declared := fields(parameters)[name]).working_unit is None
+            else value * conversion(declared.unit, declared.working_unit).factor
+            for name, value in values(parameters).items()
+        }
+        return type(parameters)(**converted)
+
+    def random_effects(self) -> Iterator[tuple[tuple[str, ...], list[list[float]]]]:
+        """Blocks of correlated log-normal effects: parameter names and their covariance matrix."""
+        variance = {name: f.omega2 for name, f in fields(self.Parameters).items() if f.omega2 > 0}
+        left = list(variance)
+        while left:
+            block = [left[0]]
+            for name in block:
+                block += [
+                    other
+                    for other in left
+                    if other not in block
+                    and ((name, other) in self.covariances or (other, name) in self.covariances)
+                ]
+            block = [name for name in variance if name in block]
+            left = [name for name in left if name not in block]
+            matrix = [[variance[a] if a == b else self._covariance(a, b) for b in block] for a in block]
+            yield tuple(block), matrix
+
+    def _covariance(self, a: str, b: str) -> float:
+        return self.covariances.get((a, b), self.covariances.get((b, a), 0.0))

@@ -1,0 +1,1 @@
+"""Oncology: tumour growth and its response to drugs."""

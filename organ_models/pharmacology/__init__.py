@@ -1,0 +1,1 @@
+"""Pharmacology: exposure to drugs and what exposure does."""

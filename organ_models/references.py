@@ -1,0 +1,45 @@
+"""The papers that models and parameters refer to."""
+
+from organ_models.model import Reference
+
+REGAZZONI_2022 = Reference(
+    "regazzoni_2022",
+    "Regazzoni F, Salvador M, Africa PC, Fedele M, Dedè L, Quarteroni A. A cardiac electromechanical model "
+    "coupled with a lumped-parameter model for closed-loop blood circulation. J Comput Phys 2022;457:111083.",
+    "10.1016/j.jcp.2022.111083",
+)
+URSINO_1998 = Reference(
+    "ursino_1998",
+    "Ursino M. Interaction between carotid baroregulation and the pulsating heart: a mathematical model. "
+    "Am J Physiol 1998;275:H1733-H1747.",
+    "10.1152/ajpheart.1998.275.5.H1733",
+)
+C12_CALIBRATION = Reference(
+    "c12_healthy_baseline",
+    "Healthy-adult baseline of the 12-state closed loop, calibrated for this project to 14 haemodynamic "
+    "targets of a young to middle-aged man at rest.",
+)
+MATTACE_RASO_2010 = Reference(
+    "mattace_raso_2010",
+    "The Reference Values for Arterial Stiffness' Collaboration (Mattace-Raso FU et al). Determinants of "
+    "pulse wave velocity in healthy people and in the presence of cardiovascular risk factors. Eur Heart J "
+    "2010;31:2338-2350.",
+    "10.1093/eurheartj/ehq165",
+)
+HANSSON_2013 = Reference(
+    "hansson_2013",
+    "Hansson EK, Amantea MA, Westwood P, et al. PKPD modeling of VEGF, sVEGFR-2, sVEGFR-3, and sKIT as "
+    "predictors of tumor dynamics and overall survival following sunitinib treatment in GIST. "
+    "CPT Pharmacometrics Syst Pharmacol 2013;2:e84.",
+    "10.1038/psp.2013.61",
+)
+HANSSON_2013_ADVERSE = Reference(
+    "hansson_2013_adverse",
+    "Hansson EK, Ma G, Amantea MA, et al. PKPD modeling of predictors for adverse effects and overall "
+    "survival in sunitinib-treated patients with GIST. CPT Pharmacometrics Syst Pharmacol 2013;2:e85.",
+    "10.1038/psp.2013.62",
+)
+HYPOTHETICAL = Reference(
+    "hypothetical",
+    "Hypothetical drug, not a product: an example of how a direct effect on resistance is composed.",
+)

@@ -1,0 +1,23 @@
+"""Identity stays at the door.
+
+This floor turns identifiers into pseudonyms and remembers, in an encrypted vault beside the keys,
+what must never leave with the data: which calendar date a patient's day 0 is. It knows neither FHIR
+nor models; it imports nothing else of the toolkit.
+"""
+
+from privacy.errors import KeysError, PrivacySafeError, UnusableIdentity, VaultError
+from privacy.keys import create_keys, open_keys
+from privacy.pseudonyms import Identity, Pseudonymiser
+from privacy.vault import Enrolment
+
+__all__ = [
+    "Enrolment",
+    "Identity",
+    "KeysError",
+    "PrivacySafeError",
+    "Pseudonymiser",
+    "UnusableIdentity",
+    "VaultError",
+    "create_keys",
+    "open_keys",
+]

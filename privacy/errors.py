@@ -1,0 +1,19 @@
+"""Errors of the privacy floor. No message carries a value, an identifier or a date of a patient."""
+
+from __future__ import annotations
+
+
+class PrivacySafeError(Exception):
+    """Base of all errors raised here; its text can be shown, logged and stored."""
+
+
+class KeysError(PrivacySafeError):
+    """The keys cannot be made or opened; the message says what to do."""
+
+
+class VaultError(PrivacySafeError):
+    """The vault cannot be read or written; the message says what to do."""
+
+
+class UnusableIdentity(PrivacySafeError):
+    """An identity that no pseudonym can be made from, such as an empty record number."""

@@ -1,0 +1,135 @@
+"""Pseudonyms: the same patient always gets the same one in a project, and nobody without the key
+can compute it or link it to another project's.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from types import TracebackType
+
+from privacy.derivation import KEY_VERSION, Keys, length_prefixed
+from privacy.errors import UnusableIdentity
+from privacy.keys import open_keys
+from privacy.vault import Enrolment, Vault
+
+_PSEUDONYM_BYTES = 20
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a source calls a patient; its repr shows nothing of it.
+
+    Both parts are normalised (Unicode NFC, surrounding white space removed), so that two spellings
+    of one record number are one patient.
+
+    Args:
+        system: who issued the value, such as the URI of a hospital's record numbers.
+        value: the identifier itself.
+
+    Raises:
+        UnusableIdentity: the value is empty, or is not valid Unicode.
+    """
+
+    system: str = field(repr=False)
+    value: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("system", "value"):
+            part = unicodedata.normalize("NFC", getattr(self, name)).strip()
+            if any("\ud800" <= character <= "\udfff" for character in part):
+                raise UnusableIdentity(f"the {name} of an identity is not valid Unicode")
+            object.__setattr__(self, name, part)
+        if not self.value:
+            raise UnusableIdentity("the value of an identity is empty; every patient needs an identifier")
+
+
+class Pseudonymiser:
+    """Turns identities into enrolments; use it as a context manager.
+
+    Leaving the context commits the vault, leaving it by an exception forgets what was enrolled
+    since the last commit. ``commit`` may be called in between: do so *before* states are written,
+    because an enrolment without states is harmless, while states whose enrolment was lost would
+    get another day zero on the next import.
+
+    Example::
+
+        with Pseudonymiser.open("keys") as pseudonymiser:
+            enrolment = pseudonymiser.enrol(Identity("urn:hospital", record_number), last_seen)
+    """
+
+    def __init__(self, keys: Keys, vault: Vault, project: str = "default"):
+        if not project.strip():
+            raise ValueError("a project needs a name")
+        self._project = unicodedata.normalize("NFC", project).strip()
+        self._key = keys.derive("pseudonym", project=self._project)
+        self._vault = vault
+
+    @classmethod
+    def open(cls, folder: Path | str, project: str = "default") -> Pseudonymiser:
+        """Open the keys and the vault in a folder.
+
+        Args:
+            folder: the keys folder.
+            project: pseudonyms of two projects cannot be linked without the key.
+
+        Raises:
+            KeysError: no keys, keys that others may read, a damaged key.
+            VaultError: the vault is missing, damaged or belongs to another key.
+        """
+        folder = Path(folder)
+        keys = open_keys(folder)
+        return cls(keys, Vault(folder, keys), project)
+
+    def pseudonym(self, identity: Identity) -> str:
+        """The pseudonym of an identity: 160 bits of HMAC-SHA-256, base32, after the key version."""
+        message = length_prefixed(self._project, identity.system, identity.value)
+        digest = hmac.digest(self._key, message, hashlib.sha256)[:_PSEUDONYM_BYTES]
+        return f"v{KEY_VERSION}-{base64.b32encode(digest).decode('ascii').lower()}"
+
+    def enrol(self, identity: Identity, day_zero: date) -> Enrolment:
+        """The enrolment of a patient.
+
+        The first call for an identity fixes its study number and day zero; later calls return
+        these, whatever day they propose.
+
+        Args:
+            identity: the patient.
+            day_zero: calendar date that relative days count from, if the patient is new.
+
+        Raises:
+            VaultError: the vault cannot be written, or another import holds it.
+            TypeError: ``day_zero`` has a time of day.
+        """
+        if isinstance(day_zero, datetime) or not isinstance(day_zero, date):
+            raise TypeError("day_zero must be a date without a time of day")
+        return self._vault.enrol(self.pseudonym(identity), day_zero)
+
+    def commit(self) -> None:
+        """Make the enrolments so far durable."""
+        self._vault.commit()
+
+    def close(self) -> None:
+        """Close the vault; enrolments since the last commit are forgotten."""
+        self._vault.rollback()
+        self._vault.close()
+
+    def __enter__(self) -> Pseudonymiser:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._vault.commit()
+        finally:
+            self.close()

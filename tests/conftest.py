@@ -1,0 +1,41 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of shared reference data; a test that needs it is skipped where it is absent."""
+    folder = Path(os.environ.get("VHT_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        message = f"no shared reference data at {folder}; set VHT_SHARED_DATA to its folder"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In CI a skipped test is a failure: whatever was skipped there was never checked anywhere."""
+    if exitstatus == pytest.ExitCode.OK and _skips_in_ci(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why a run without a failed test fails."""
+    if count := _skips_in_ci(terminalreporter.config):
+        terminalreporter.write_line(f"{count} skipped: in CI a skipped test is a failure", red=True)
+
+
+def _skips_in_ci(config: pytest.Config) -> int:
+    # workers of pytest-xdist have no reporter; the process that started them counts for all
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return len(reporter.stats.get("skipped", [])) if reporter and os.environ.get("CI") else 0

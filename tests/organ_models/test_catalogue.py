@@ -1,0 +1,105 @@
+"""Every model of the catalogue keeps the contract."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from organ_models import OrganModel, catalogue, model
+from organ_models.catalogue import UnknownModel
+from organ_models.model import fields, values
+from organ_models.units import conversion
+
+MODELS = list(catalogue().values())
+
+
+def record(kind: type, n: int, seed: int) -> object:
+    luck = np.random.default_rng(seed)
+    made = {
+        name: jnp.asarray((f.default if f.default is not None else 1.0) * luck.uniform(0.9, 1.1, n))
+        for name, f in fields(kind).items()
+    }
+    return kind(**made)
+
+
+def start(m: OrganModel, p: object) -> object:
+    return m.initial(m.working(p))
+
+
+@pytest.mark.parametrize("m", MODELS, ids=lambda m: m.name)
+def test_every_field_has_a_readable_unit_and_a_meaning(m: OrganModel) -> None:
+    for kind in (m.Parameters, m.State, m.Inputs, m.Signals, m.Outputs):
+        for name, f in fields(kind).items():
+            assert f.doc, name
+            conversion(f.unit, f.working_unit or f.unit)
+
+
+@pytest.mark.parametrize("m", MODELS, ids=lambda m: m.name)
+def test_every_parameter_has_a_source_and_a_default_within_bounds(m: OrganModel) -> None:
+    assert m.references
+    assert m.version
+    for name, f in fields(m.Parameters).items():
+        assert f.source is not None, name
+        assert f.source.text, name
+        assert isinstance(f.default, float), name
+        assert f.bounds[0] <= f.default <= f.bounds[1], name
+        assert f.certainty in ("verified", "derived", "assumption"), name
+
+
+@pytest.mark.parametrize("m", MODELS, ids=lambda m: m.name)
+def test_functions_are_elementwise_and_branch_free(m: OrganModel) -> None:
+    p, u = record(m.Parameters, 5, 1), record(m.Inputs, 5, 2)
+    w = m.working(p)
+    x = start(m, p)
+    drive = m.cycle.drive(jnp.full(5, 0.1), w) if m.cycle else 3.0
+    for function in (m.derivative, m.observe):
+        text = str(jax.make_jaxpr(lambda *a, f=function: f(*a))(drive, x, w, u))
+        assert "cond[" not in text
+        assert "while[" not in text
+        whole = function(drive, x, w, u)
+        for lane in range(5):
+            alone = function(
+                *(
+                    jax.tree.map(lambda a, i=lane: a[i] if jnp.ndim(a) else a, part)
+                    for part in (drive, x, w, u)
+                )
+            )
+            for name, value in values(whole).items():
+                np.testing.assert_allclose(value[lane], values(alone)[name], rtol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("m", [m for m in MODELS if m.solution is not None], ids=lambda m: m.name)
+def test_closed_form_solves_the_equations(m: OrganModel) -> None:
+    p, u = m.working(record(m.Parameters, 5, 1)), record(m.Inputs, 5, 2)
+    x = jax.tree.map(lambda a: a * 1.3, m.initial(p))
+    assert m.solution is not None
+    rate = jax.jvp(lambda t: m.solution(t, x, p, u), (jnp.array(2.0),), (jnp.array(1.0),))[1]
+    expected = m.derivative(2.0, m.solution(jnp.array(2.0), x, p, u), p, u)
+    for name, value in values(expected).items():
+        np.testing.assert_allclose(values(rate)[name], value, rtol=1e-10, err_msg=name)
+
+
+@pytest.mark.parametrize("m", MODELS, ids=lambda m: m.name)
+def test_random_effects_have_a_valid_covariance(m: OrganModel) -> None:
+    for names, matrix in m.random_effects():
+        assert len(names) == len(matrix)
+        np.linalg.cholesky(np.array(matrix))
+
+
+def test_published_rates_are_put_on_the_models_clock_once() -> None:
+    tumour = model("hansson_gist")
+    working = tumour.working(tumour.Parameters())
+    assert working.growth_rate == pytest.approx(0.0118 / 7)
+    assert working.vegfr3_residence_time == pytest.approx(401 / 24)
+    assert working.exposure_kill == pytest.approx(0.00503 / 7)
+
+
+def test_an_unknown_model_suggests_the_nearest() -> None:
+    with pytest.raises(UnknownModel, match="did you mean 'hansson_gist'"):
+        model("hanson_gist")
+
+
+def test_physiology_is_in_float64() -> None:
+    assert jnp.zeros(1).dtype == jnp.float64

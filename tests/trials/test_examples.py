@@ -1,0 +1,106 @@
+"""The example protocols read, and say what the published sources that they name say."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from organ_models.catalogue import catalogue
+from trials.protocol import Protocol, load_protocol
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "trials" / "examples"
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
+
+
+def example(name: str) -> Protocol:
+    return load_protocol(EXAMPLES / f"{name}.yaml")
+
+
+def test_both_examples_are_there() -> None:
+    assert NAMES == ["arteriolar_dilator", "sunitinib_gist"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_is_named_as_its_file(name: str) -> None:
+    assert example(name).name == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_model_and_port_of_an_example_exists(name: str) -> None:
+    protocol = example(name)
+    models = catalogue()
+    assert set(protocol.virtual_patient.models) <= set(models)
+
+    def ports(kind: str) -> set[str]:
+        return {
+            f"{name}.{field.name}"
+            for name in protocol.virtual_patient.models
+            for field in dataclasses.fields(getattr(models[name], kind))
+        }
+
+    inputs, outputs = ports("Inputs"), ports("Outputs")
+    for link in protocol.virtual_patient.couplings:
+        assert link.source in outputs
+        assert link.target in (inputs if link.solve is None else outputs)
+        assert {link.solve, link.companion} - {None} <= inputs
+    for arm in protocol.arms:
+        assert set(arm.doses) <= inputs
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_quantity_that_is_measured_has_an_error_with_a_source(name: str) -> None:
+    protocol = example(name)
+    assert set(protocol.measurement_error) == set(protocol.visits)
+
+
+def test_the_intermittent_schedule_gives_50_mg_on_28_of_42_days() -> None:
+    dose = example("sunitinib_gist").arm("intermittent").doses["sunitinib_exposure.daily_dose"]
+    daily = dose.daily(np.arange(168))
+    assert daily.sum() == 4 * 28 * 50  # four cycles
+    assert daily[27] == 50
+    assert daily[28] == 0
+
+
+def test_the_continuous_schedule_gives_37_5_mg_every_day() -> None:
+    dose = example("sunitinib_gist").arm("continuous").doses["sunitinib_exposure.daily_dose"]
+    assert set(dose.daily(np.arange(168))) == {37.5}
+
+
+def test_blood_pressure_is_measured_on_day_28_of_every_cycle() -> None:
+    protocol = example("sunitinib_gist")
+    assert {28, 70, 112, 154} <= set(protocol.visit_days("diastolic_blood_pressure"))
+    assert protocol.visit_days("sum_of_longest_diameters") == (0, 42, 84, 126, 168)
+
+
+def test_dropout_is_7_percent_over_a_mean_of_three_six_week_cycles() -> None:
+    # Sutent prescribing information, section 6.1, GIST Study A
+    dropout = example("sunitinib_gist").dropout
+    assert dropout is not None
+    assert dropout.hazard.to("/wk") == pytest.approx(0.07 / (3.0 * 6), abs=5e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("quantity", "difference"), [("systolic", 10.4), ("diastolic", 7.0)])
+def test_pressure_error_is_the_published_difference_of_two_visits_over_root_two(
+    name: str, quantity: str, difference: float
+) -> None:
+    # "Variation in cuff blood pressure in untreated outpatients with mild hypertension", abstract
+    error = example(name).measurement_error[f"{quantity}_blood_pressure"]
+    sd = error.standard_deviation([120.0], f"{quantity}_blood_pressure")
+    assert sd == pytest.approx([difference / math.sqrt(2)], abs=0.005)
+
+
+def test_tumour_size_error_is_the_residual_of_hansson_2013() -> None:
+    error = example("sunitinib_gist").measurement_error["sum_of_longest_diameters"]
+    assert error.standard_deviation([200.0], "sum_of_longest_diameters") == pytest.approx([25.0])
+
+
+def test_the_dilator_is_called_hypothetical_wherever_people_read_of_it() -> None:
+    protocol = example("arteriolar_dilator")
+    for text in (protocol.title, protocol.question_of_interest, protocol.context_of_use):
+        assert "hypothetical" in text.lower()
+    assert "hypothetical" in protocol.arm("dilator").label.lower()

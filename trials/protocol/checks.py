@@ -1,0 +1,226 @@
+"""What must hold between the fields of a protocol.
+
+A check names the fields that it reads. It runs when those fields could be read, also if another part of
+the file could not, so that one reading of a file reports everything that is wrong with it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from trials.protocol.amounts import check_unit, days
+from trials.yaml_source import Position
+from vht.quantities import quantity
+
+if TYPE_CHECKING:
+    from trials.protocol.schema import Protocol
+
+Found = tuple[Position, str]
+Check = Callable[["Protocol"], Iterator[Found]]
+
+_CHECKS: list[tuple[frozenset[str], Check]] = []
+
+
+def find_problems(protocol: Protocol, readable: Collection[str]) -> list[Found]:
+    """Everything that does not fit together, as (position, message).
+
+    Args:
+        protocol: the protocol; fields that are not ``readable`` may be missing from it.
+        readable: names of the top-level fields that could be read.
+    """
+    found: list[Found] = []
+    for needs, check in _CHECKS:
+        if needs <= set(readable):
+            found.extend(check(protocol))
+    return found
+
+
+def _needs(*fields: str) -> Callable[[Check], Check]:
+    def register(check: Check) -> Check:
+        _CHECKS.append((frozenset(fields), check))
+        return check
+
+    return register
+
+
+def _choose(word: str, known: Iterable[str]) -> str:
+    """`` did you mean 'x'?`` or the list of what there is."""
+    known = list(known)
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean '{near[0]}'?" if near else "there is " + ", ".join(f"'{each}'" for each in known)
+
+
+@_needs("population")
+def _limits(p: Protocol) -> Iterator[Found]:
+    who = p.population.eligibility
+    at: Position = ("population", "eligibility")
+    low, high = who.age.minimum, who.age.maximum
+    if low is not None and high is not None and low.to("a") > high.to("a"):
+        yield (*at, "age"), f"the minimum {low} is above the maximum {high}"
+    for name, limits in who.ranges.items():
+        unit = quantity(name).unit
+        readable = []
+        for side in ("minimum", "maximum"):
+            amount = getattr(limits, side)
+            if amount is None:
+                continue
+            if wrong := check_unit(amount, unit):
+                yield (*at, "ranges", name, side), f"{wrong}, the unit of {name}"
+            else:
+                readable.append(amount.to(unit))
+        if len(readable) == 2 and readable[0] > readable[1]:
+            yield (*at, "ranges", name), f"the minimum {limits.minimum} is above the maximum {limits.maximum}"
+    for name in who.conditions:
+        if name in who.excluded_conditions:
+            index = who.excluded_conditions.index(name)
+            yield (*at, "excluded_conditions", index), f"'{name}' is both required and excluded"
+
+
+@_needs("virtual_patient")
+def _couplings(p: Protocol) -> Iterator[Found]:
+    models = p.virtual_patient.models
+    driven: dict[str, int] = {}
+    for i, model in enumerate(models):
+        if model in models[:i]:
+            yield ("virtual_patient", "models", i), f"'{model}' stands twice"
+    for i, link in enumerate(p.virtual_patient.couplings):
+        at: Position = ("virtual_patient", "couplings", i)
+        ports = {"from": link.source, "to": link.target, "solve": link.solve, "with": link.companion}
+        for field, port in ports.items():
+            if port is not None and (model := _model(port)) not in models:
+                yield (*at, field), f"'{model}' is not among the models; {_choose(model, models)}"
+        if link.companion is not None and link.solve is None:
+            yield (*at, "with"), "'with' follows what is solved for; it needs 'solve'"
+        for field in ("solve", "with"):
+            port = ports[field]
+            if port is not None and _model(port) != _model(link.target):
+                yield (*at, field), f"must be an input of '{_model(link.target)}', whose output is in 'to'"
+        fields = ("to",) if link.solve is None else ("solve", "with")
+        for field in fields:
+            port = ports[field]
+            if port is None:
+                continue
+            if port in driven:
+                yield (*at, field), f"'{port}' is already driven by coupling {driven[port]}"
+            else:
+                driven[port] = i
+
+
+@_needs("arms")
+def _arm_names(p: Protocol) -> Iterator[Found]:
+    names = [arm.name for arm in p.arms]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            yield ("arms", i, "name"), f"two arms are called '{name}'; give each arm its own name"
+
+
+@_needs("arms", "reference_arm")
+def _reference_arm(p: Protocol) -> Iterator[Found]:
+    names = [arm.name for arm in p.arms]
+    if p.reference_arm not in names:
+        yield ("reference_arm",), f"no arm is called '{p.reference_arm}'; {_choose(p.reference_arm, names)}"
+
+
+@_needs("arms", "virtual_patient")
+def _doses(p: Protocol) -> Iterator[Found]:
+    driven = {link.target for link in p.virtual_patient.couplings if link.solve is None}
+    driven |= {port for link in p.virtual_patient.couplings for port in (link.solve, link.companion) if port}
+    models = p.virtual_patient.models
+    units: dict[str, str] = {}
+    for i, arm in enumerate(p.arms):
+        for port, dose in arm.doses.items():
+            at: Position = ("arms", i, "doses", port)
+            if (model := _model(port)) not in models:
+                yield at, f"'{model}' is not among the models; {_choose(model, models)}"
+            if port in driven:
+                yield at, f"'{port}' is driven by a coupling and cannot be dosed as well"
+            if (dose.on is None) != (dose.off is None):
+                yield at, "'on' and 'off' go together: days with the amount, then days without"
+            if dose.amount.value < 0:
+                yield (*at, "amount"), "an amount given cannot be negative"
+            if wrong := check_unit(dose.amount, units.setdefault(port, dose.amount.unit)):
+                yield (*at, "amount"), f"{wrong}, the unit that another arm gives for this port"
+
+
+@_needs("duration", "reporting_interval")
+def _reporting(p: Protocol) -> Iterator[Found]:
+    if days(p.reporting_interval) > p.duration_days:
+        yield ("reporting_interval",), f"{p.reporting_interval} is longer than the trial ({p.duration})"
+
+
+@_needs("duration", "visits")
+def _visits(p: Protocol) -> Iterator[Found]:
+    for name, plan in p.visits.items():
+        at: Position = ("visits", name)
+        if plan.every is None and not plan.days:
+            yield at, "needs 'every' or 'days'"
+        if plan.every is not None and days(plan.every) > p.duration_days:
+            yield (*at, "every"), f"{plan.every} is longer than the trial ({p.duration})"
+        for i, day in enumerate(plan.days):
+            if days(day) > p.duration_days:
+                yield (*at, "days", i), f"day {days(day):g} is after the end of the trial ({p.duration})"
+
+
+@_needs("measurement_error", "visits")
+def _errors(p: Protocol) -> Iterator[Found]:
+    for name, error in p.measurement_error.items():
+        at: Position = ("measurement_error", name)
+        if name not in p.visits:
+            yield at, f"'{name}' has no visits, so it is never measured; {_choose(name, p.visits)}"
+        if error.additive is None and error.proportional is None:
+            yield at, "needs 'additive' or 'proportional'"
+        if error.additive is not None:
+            if wrong := check_unit(error.additive, quantity(name).unit):
+                yield (*at, "additive"), f"{wrong}, the unit of {name}"
+            elif error.additive.value < 0:
+                yield (*at, "additive"), "a standard deviation cannot be negative"
+
+
+@_needs("endpoints")
+def _endpoint_names(p: Protocol) -> Iterator[Found]:
+    names = [endpoint.name for endpoint in p.endpoints]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            yield ("endpoints", i, "name"), f"two endpoints are called '{name}'"
+
+
+@_needs("endpoints")
+def _endpoint_units(p: Protocol) -> Iterator[Found]:
+    for i, endpoint in enumerate(p.endpoints):
+        if endpoint.kind in ("recist_best_response", "recist_progression_free_time"):
+            unit = quantity(endpoint.quantity).unit
+            if unit != "mm":
+                message = f"RECIST needs a sum of diameters in mm; {endpoint.quantity} is in '{unit}'"
+                yield ("endpoints", i, "quantity"), message
+        elif endpoint.kind == "ever_at_or_above":
+            for name, amount in endpoint.thresholds.items():
+                if wrong := check_unit(amount, quantity(name).unit):
+                    yield ("endpoints", i, "thresholds", name), f"{wrong}, the unit of {name}"
+
+
+@_needs("endpoints", "visits", "duration")
+def _endpoint_visits(p: Protocol) -> Iterator[Found]:
+    for i, endpoint in enumerate(p.endpoints):
+        at: Position = ("endpoints", i)
+        if endpoint.kind == "ever_at_or_above":
+            for name in endpoint.thresholds:
+                if name not in p.visits:
+                    yield (*at, "thresholds", name), f"'{name}' has no visits; {_choose(name, p.visits)}"
+            continue
+        if endpoint.quantity not in p.visits:
+            message = f"'{endpoint.quantity}' has no visits; {_choose(endpoint.quantity, p.visits)}"
+            yield (*at, "quantity"), message
+        elif endpoint.kind == "change_from_baseline":
+            planned = [day for day in p.visit_days(endpoint.quantity) if 0 < day <= p.duration_days]
+            if days(endpoint.day) not in planned:
+                listed = ", ".join(f"{day:g}" for day in planned) or "none"
+                yield (
+                    (*at, "day"),
+                    f"day {days(endpoint.day):g} is not a visit of {endpoint.quantity} (days {listed})",
+                )
+
+
+def _model(port: str) -> str:
+    return port.partition(".")[0]

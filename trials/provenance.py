@@ -1,0 +1,183 @@
+"""What a run rests on: code, locked dependencies, platform, models with every parameter and its source."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy
+
+from organ_models.model import OrganModel, fields
+from organ_models.solvers import BLOCK
+from trials.conduct import Numerics
+from trials.protocol import Protocol
+from vht.files import sha256_bytes, sha256_file
+from vht.patient import VirtualPatient
+from vht.simulation import STEPS_A_DAY
+from vht.store import Cohort
+
+DISTRIBUTION = "virtual-human-twin"
+PACKAGES = ("vht", "organ_models", "trials", "fhir_io", "privacy")
+_SOURCES = {".py", ".j2"}
+
+RELATIVE_TOLERANCE = 1e-3
+ABSOLUTE_TOLERANCE = 1e-6
+TOLERANCE = (
+    "On the same platform (processor features and versions of Python, JAX, NumPy and SciPy) every number is "
+    f"identical. On another one counts are identical and other numbers agree within {RELATIVE_TOLERANCE:g} "
+    f"of their size or {ABSOLUTE_TOLERANCE:g}, because compilers round differently; a difference beyond "
+    "it fails the verification and is named."
+)
+RUN_COMMAND = "vht trial run inputs/protocol.yaml --states inputs/states --out ../repeated"
+VERIFY_COMMAND = "vht trial verify ."
+
+
+def provenance(
+    protocol: Protocol, cohort: Cohort, patient: VirtualPatient, numerics: Numerics
+) -> dict[str, Any]:
+    """Everything beside the protocol that the report of a run states about its making; JSON-ready."""
+    return {
+        "software": software(),
+        "platform": this_platform(),
+        "models": [describe(m) for m in patient.models.values()],
+        "couplings": [
+            {
+                "from": c.source,
+                "to": c.target,
+                **({"solve": c.solve} if c.solve else {}),
+                **({"with": c.follow} if c.follow else {}),
+            }
+            for c in patient.couplings
+        ],
+        "data": {
+            "states_digest": cohort.digest,
+            "protocol_digest": protocol.digest,
+            "patients": len(cohort),
+        },
+        "seed": protocol.seed,
+        "command": RUN_COMMAND,
+        "verify_command": VERIFY_COMMAND,
+        "tolerance": TOLERANCE,
+        "numerics": {
+            "cycles_solved": numerics.cycles,
+            "largest_residual_of_a_cycle": numerics.largest_residual,
+            "largest_distance_from_a_recorded_pressure": f"{numerics.largest_pressure_residual:.4f} mmHg",
+            "solver": (
+                f"Anderson-accelerated periodic steady state; Runge–Kutta 4, "
+                f"{_steps(patient)} steps a beat; slow models {STEPS_A_DAY} steps a day"
+            ),
+            "precision": f"float64, blocks of {BLOCK} patients",
+        },
+        "mlflow": {"experiment": protocol.name},
+    }
+
+
+def software() -> dict[str, str]:
+    """Version, commit and digests of the code, and of the locked dependencies."""
+    root = Path(__file__).resolve().parents[1]
+    lock = root / "requirements" / "runtime.txt"
+    return {
+        "version": importlib.metadata.version(DISTRIBUTION),
+        "git_commit": _git_commit(root),
+        "source_digest": source_digest(),
+        "lock_digest": sha256_file(lock) if lock.is_file() else _installed_digest(),
+        "python": platform.python_version(),
+        "jax": importlib.metadata.version("jax"),
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def this_platform() -> dict[str, str]:
+    """What decides whether floating-point results must be identical, bit for bit."""
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processor_features": _processor_features(),
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "jax": importlib.metadata.version("jax"),
+        "jaxlib": importlib.metadata.version("jaxlib"),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "pandas": importlib.metadata.version("pandas"),
+        "pyarrow": importlib.metadata.version("pyarrow"),
+    }
+
+
+@functools.cache
+def source_digest() -> str:
+    """SHA-256 over the toolkit's own source files."""
+    root = Path(__file__).resolve().parents[1]
+    files = sorted(
+        path for package in PACKAGES for path in (root / package).rglob("*") if path.suffix in _SOURCES
+    )
+    listing = "".join(f"{path.relative_to(root).as_posix()} {sha256_file(path)}\n" for path in files)
+    return sha256_bytes(listing.encode())
+
+
+def describe(model: OrganModel) -> dict[str, Any]:
+    """A model as the report shows it."""
+    return {
+        "name": model.name,
+        "title": model.title,
+        "version": model.version,
+        "clock": model.clock,
+        "states": list(fields(model.State)),
+        "notes": model.notes,
+        "references": [{"key": r.key, "text": r.text, "doi": r.doi} for r in model.references],
+        "parameters": [
+            {
+                "name": name,
+                "description": f.doc,
+                "value": f.default,
+                "unit": f.unit,
+                "spread": f.omega2,
+                "source": f.source.key if f.source else "",
+                "certainty": f.certainty,
+            }
+            for name, f in fields(model.Parameters).items()
+        ],
+    }
+
+
+def _steps(patient: VirtualPatient) -> str:
+    found: Sequence[int] = sorted({m.cycle.steps for m in patient.cyclic if m.cycle})
+    return " and ".join(map(str, found)) or "no"
+
+
+def _git_commit(root: Path) -> str:
+    if not (root / ".git").exists():
+        return ""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no") if commit else ""
+    except OSError:
+        return ""
+    return f"{commit} with uncommitted changes" if changed else commit
+
+
+def _installed_digest() -> str:
+    found = sorted(f"{d.metadata['Name']}=={d.version}" for d in importlib.metadata.distributions())
+    return sha256_bytes("\n".join(found).encode())
+
+
+def _processor_features() -> str:
+    """A short digest of what the processor can do; compilers choose instructions by it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+        lines = [line for line in text.splitlines() if line.startswith(("flags", "Features"))]
+        features = " ".join(sorted(set(lines[0].split(":", 1)[1].split()))) if lines else platform.processor()
+    except OSError:
+        features = platform.processor()
+    return hashlib.sha256(features.encode()).hexdigest()[:16]

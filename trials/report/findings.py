@@ -1,0 +1,327 @@
+"""What was found: every endpoint, noise-free and as observed, and the courses behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from trials.endpoints import BEST_RESPONSE, CHANGE, EVER, NOT_MEASURED, PEAK, PROGRESSION_FREE
+from trials.outcomes import FAILED, WITHDRAWN
+from trials.report import blocks, words
+from trials.report.blocks import Block
+from vht.quantities import quantity
+
+if TYPE_CHECKING:
+    from trials.protocol import Protocol
+
+NOT_A_REAL_TRIAL = (
+    "The paired interval compares each virtual patient with the same patient under the other treatment. No "
+    "real trial could reach it: nobody can be treated twice from the same starting point. It is not "
+    "evidence of the precision of a trial; the population interval is."
+)
+_VALUES = (("true", "Noise-free"), ("observed", "As observed"))
+
+
+def findings(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any]:
+    """Every endpoint, noise-free and as observed, with contrasts and figures."""
+    body: list[Block] = [blocks.notice("Two intervals", NOT_A_REAL_TRIAL)]
+    drawn: set[str] = set()
+    endpoints: tuple[Any, ...] = protocol.endpoints
+    for endpoint in endpoints:
+        found = results["endpoints"][endpoint.name]
+        body.append(blocks.heading(str(found["label"])))
+        body.append(_arm_table(protocol, results, endpoint, found))
+        if endpoint.kind == BEST_RESPONSE:
+            body.append(_category_table(protocol, found))
+        if found["contrasts"]:
+            body.append(_contrast_table(protocol, results, endpoint, found))
+        if endpoint.kind == PROGRESSION_FREE:
+            body.append(_survival_figure(protocol, results, endpoint))
+        name = getattr(endpoint, "quantity", "")
+        if endpoint.kind == BEST_RESPONSE and name in results["waterfall"]:
+            body.append(_waterfall_figure(protocol, results, name))
+        if endpoint.kind in (CHANGE, PEAK, EVER):
+            scale = "percent" if endpoint.kind == CHANGE and endpoint.scale == "percent" else "absolute"
+            for measured in [name] if name else list(endpoint.thresholds):
+                key = f"{measured} {scale}"
+                if key not in drawn:
+                    drawn.add(key)
+                    body += _course_figures(protocol, results, measured, scale)
+    rest = [
+        course
+        for course in results["series"]
+        if f"{course['quantity']} {course['scale']}" not in drawn
+        and not (course["scale"] == "absolute" and f"{course['quantity']} percent" in drawn)
+    ]
+    if rest:
+        body.append(blocks.heading("Course of other measured quantities"))
+        for course in rest:
+            body += _course_figures(protocol, results, course["quantity"], course["scale"])
+    return blocks.section("results", "Results", body)
+
+
+def _shown(unit: str) -> tuple[str, float, int]:
+    """Unit in print, factor and decimals of an endpoint's values: shares are shown in percent."""
+    if unit == "1":
+        return "%", 100.0, 1
+    return words.people_unit(unit) if unit != "d" else "days", 1.0, 1
+
+
+def _level(results: Mapping[str, Any]) -> str:
+    return words.with_unit(words.number(100 * results["confidence_level"], 0), "%")
+
+
+def _estimate_cell(found: Mapping[str, Any], decimals: int, factor: float) -> blocks.Cell:
+    values = [
+        None if found[k] is None else round(factor * found[k], decimals) for k in ("value", "lower", "upper")
+    ]
+    return blocks.cell(words.estimate(found, decimals, factor), values)
+
+
+def _arm_table(
+    protocol: Protocol, results: Mapping[str, Any], endpoint: Any, found: Mapping[str, Any]
+) -> Block:
+    unit, factor, decimals = _shown(found["unit"])
+    ci = f"({_level(results)} CI)"
+    if endpoint.kind in (CHANGE, PEAK):
+        columns = ["n", f"Mean {ci}, {unit}", "SD", "Median (quartiles)"]
+    elif endpoint.kind in (BEST_RESPONSE, EVER):
+        columns = ["n", "Responded" if endpoint.kind == BEST_RESPONSE else "Reached", f"Share {ci}, {unit}"]
+    else:
+        columns = [
+            "n",
+            "Progressed",
+            f"Median {ci}, {unit}",
+            f"Mean to day {found['horizon_days']:g} {ci}, {unit}",
+        ]
+    columns.append("Missing")
+    rows = []
+    for value, title in _VALUES:
+        rows.append(blocks.group(title))
+        for arm in protocol.arms:
+            of_arm = found["arms"][arm.name]
+            missing = of_arm["missing"] if value == "observed" else {FAILED: of_arm["missing"][FAILED]}
+            cells = [*_summary_cells(endpoint, of_arm[value], factor, decimals), _missing(missing)]
+            rows.append(blocks.row(str(arm.label), cells, indent=True))
+    note = {
+        BEST_RESPONSE: "Patients who could not be evaluated count as no response; missing lists them.",
+        EVER: "A patient who left counts up to that day.",
+        PROGRESSION_FREE: "Not reached: fewer than half had progressed. The mean is the area under the curve "
+        "up to the last visit.",
+    }.get(endpoint.kind, "SD, standard deviation between patients.")
+    return blocks.table(
+        f"{found['label']}, by arm", ["", *columns], rows, note=f"CI, confidence interval. {note}"
+    )
+
+
+def _summary_cells(
+    endpoint: Any, summary: Mapping[str, Any], factor: float, decimals: int
+) -> list[blocks.Cell]:
+    if endpoint.kind in (CHANGE, PEAK):
+        spread = summary["spread"]
+        quartiles = [spread[k] for k in ("median", "lower_quartile", "upper_quartile")]
+        text = words.NOTHING
+        if quartiles[0] is not None:
+            limits = words.interval(quartiles[1], quartiles[2], decimals)
+            text = f"{words.number(quartiles[0], decimals)} ({limits})"
+        deviation = spread["standard_deviation"]
+        return [
+            blocks.count(spread["n"]),
+            _estimate_cell(summary["mean"], decimals, factor),
+            blocks.cell(
+                words.number(deviation, decimals), None if deviation is None else round(deviation, decimals)
+            ),
+            blocks.cell(text, [None if q is None else round(q, decimals) for q in quartiles]),
+        ]
+    if endpoint.kind in (BEST_RESPONSE, EVER):
+        share = summary["share"]
+        return [
+            blocks.count(share["n"]),
+            blocks.count(summary["count"]),
+            _estimate_cell(share, decimals, factor),
+        ]
+    median = summary["median"]
+    text = "not reached" if median["value"] is None and summary["n"] else words.estimate(median, 0)
+    return [
+        blocks.count(summary["n"]),
+        blocks.count(summary["events"]),
+        blocks.cell(text, [median["value"], median["lower"], median["upper"]]),
+        _estimate_cell(summary["restricted_mean"], decimals, factor),
+    ]
+
+
+def _missing(causes: Mapping[str, int]) -> blocks.Cell:
+    names = {WITHDRAWN: "withdrawn", FAILED: "failed solve", NOT_MEASURED: "not measured"}
+    texts = [f"{names[cause]}{words.NO_BREAK}{n}" for cause, n in causes.items() if n]
+    return blocks.cell(", ".join(texts) or "none", dict(causes))
+
+
+def _category_table(protocol: Protocol, found: Mapping[str, Any]) -> Block:
+    names = {
+        "CR": "Complete response",
+        "PR": "Partial response",
+        "SD": "Stable disease",
+        "PD": "Progressive disease",
+        "NE": "Not evaluable",
+    }
+    columns, per_arm = [], []
+    for value, title in _VALUES:
+        for arm in protocol.arms:
+            columns.append(f"{title}: {arm.label}, n (%)")
+            per_arm.append(found["arms"][arm.name][value])
+    rows = []
+    for category, name in names.items():
+        cells = []
+        for summary in per_arm:
+            n, number = summary["share"]["n"], summary["categories"][category]
+            share = 100 * number / n if n else 0.0
+            cells.append(blocks.cell(f"{number} ({words.number(share, 1)})", [number, round(share, 1)]))
+        rows.append(blocks.row(name, cells))
+    return blocks.table("Best overall response by category (RECIST 1.1, unconfirmed)", ["", *columns], rows)
+
+
+def _contrast_table(
+    protocol: Protocol, results: Mapping[str, Any], endpoint: Any, found: Mapping[str, Any]
+) -> Block:
+    unit, factor, decimals = _shown(found["unit"])
+    unit = "percentage points" if unit == "%" else unit
+    labels = {arm.name: str(arm.label) for arm in protocol.arms}
+    reference = labels[protocol.reference_arm]
+    rows = []
+    tests = []
+    for name, contrast in found["contrasts"].items():
+        rows.append(blocks.group(f"{labels[name]}, less {words.in_running_text(reference)}"))
+        for value, title in _VALUES:
+            of = contrast[value]
+            reduction = of["variance_reduction"]
+            shown = words.NOTHING if reduction is None else words.number(100 * reduction, 1)
+            rows.append(
+                blocks.row(
+                    title,
+                    [
+                        _estimate_cell(of["population"], decimals, factor),
+                        _estimate_cell(of["paired"], 2, factor),
+                        blocks.cell(shown, None if reduction is None else round(100 * reduction, 1)),
+                    ],
+                    indent=True,
+                )
+            )
+            if "logrank" in of and of["logrank"]["p_value"] is not None:
+                tests.append(
+                    f"{title.lower()} χ² {words.number(of['logrank']['chi_squared'], 2)}, p "
+                    f"{_p(of['logrank']['p_value'])}"
+                )
+    note = "Variance reduction: by how much the variance of the paired difference is below that of separate "
+    note += "patients."
+    if tests:
+        note += f" Log-rank test, arms as separate patients: {'; '.join(tests)}."
+    return blocks.table(
+        f"{found['label']}: {next(iter(found['contrasts'].values()))['true']['measure']}, {unit}",
+        [
+            "",
+            f"Population interval ({_level(results)} CI)",
+            f"Paired interval ({_level(results)} CI), beyond any real trial",
+            "Variance reduction, %",
+        ],
+        rows,
+        note=note,
+    )
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+
+
+def _survival_figure(protocol: Protocol, results: Mapping[str, Any], endpoint: Any) -> Block:
+    found = results["survival"][endpoint.name]
+    summaries = results["endpoints"][endpoint.name]["arms"]
+    labels = {arm.name: str(arm.label) for arm in protocol.arms}
+    described = []
+    for value, title in _VALUES:
+        parts = [
+            f"{label}: {words.number(100 * found['arms'][name][value]['survival_at_visits'][-1], 1)} % free "
+            f"of progression at day {found['days'][-1]:g}"
+            for name, label in labels.items()
+            if summaries[name][value]["n"]
+        ]
+        described.append(f"{title}: {'; '.join(parts)}")
+    return blocks.figure(
+        "survival",
+        f"{endpoint.label}: Kaplan-Meier curves with {_level(results)} limits and numbers at risk, "
+        "noise-free and as observed. Progression can be seen at visits alone, hence the steps.",
+        ". ".join(described) + ".",
+        {
+            "labels": labels,
+            "days": found["days"],
+            "arms": found["arms"],
+            "ylabel": "Free of progression (%)",
+        },
+    )
+
+
+def _waterfall_figure(protocol: Protocol, results: Mapping[str, Any], name: str) -> Block:
+    found = results["waterfall"][name]
+    labels = {arm.name: str(arm.label) for arm in protocol.arms}
+    described = []
+    for value, title in _VALUES:
+        for arm, label in labels.items():
+            values = found[arm][value]
+            shrunk = sum(v <= -30 for v in values)
+            grown = sum(v >= 20 for v in values)
+            described.append(
+                f"{title}, {label}: of {len(values)} patients {shrunk} reach a decrease of 30 % or more and "
+                f"{grown} never fall below an increase of 20 %"
+            )
+    label = words.in_running_text(quantity(name).label)
+    return blocks.figure(
+        "waterfall",
+        f"Best change in {label} from baseline, one bar per patient, sorted within each panel. Dashed "
+        "lines: 30 % decrease and 20 % increase.",
+        ". ".join(described) + ".",
+        {
+            "labels": labels,
+            "arms": {
+                arm: {value: [round(v, 1) for v in found[arm][value]] for value, _ in _VALUES}
+                for arm in labels
+            },
+            "ylabel": "Best change from baseline (%)",
+        },
+    )
+
+
+def _course_figures(protocol: Protocol, results: Mapping[str, Any], name: str, scale: str) -> list[Block]:
+    labels = {arm.name: str(arm.label) for arm in protocol.arms}
+    found = [c for c in results["series"] if c["quantity"] == name and c["scale"] == scale]
+    figures = []
+    for course in found:
+        known = quantity(name)
+        unit = words.people_unit(course["unit"])
+        change = scale == "percent"
+        what = f"Change in {words.in_running_text(known.label)}" if change else known.label
+        described = []
+        for arm, label in labels.items():
+            of = course["arms"][arm]
+            if of["mean"][0] is None:
+                continue
+            last = len(of["days"]) - 1
+            described.append(
+                f"{label}: mean {words.number(of['mean'][0], 1)} {unit} at baseline and "
+                f"{words.number(of['mean'][last], 1)} {unit} at day {of['days'][last]:g}, where the middle "
+                f"half of patients lies between {words.number(of['lower_quartile'][last], 1)} and "
+                f"{words.number(of['upper_quartile'][last], 1)} {unit}"
+            )
+        figures.append(
+            blocks.figure(
+                "course",
+                f"{what} over time by arm. Line: noise-free mean; band: middle half of patients "
+                f"(quartiles); points: observed mean at visits with {_level(results)} confidence interval.",
+                ". ".join(described) + ".",
+                {
+                    "labels": labels,
+                    "arms": course["arms"],
+                    "ylabel": f"{what} ({unit})" if unit else what,
+                    "zero": change,
+                },
+            )
+        )
+    return figures

@@ -1,0 +1,266 @@
+"""How the trial was done: virtual patient and models, design."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from trials.endpoints import BEST_RESPONSE, CHANGE, EVER, PEAK, PROGRESSION_FREE
+from trials.report import blocks, words
+from trials.report.blocks import Block
+from trials.report.population import thresholds
+from vht.quantities import quantity
+
+if TYPE_CHECKING:
+    from trials.protocol import Protocol
+
+_CLOCKS = {"d": "days", "s": "heartbeat, in seconds"}
+
+
+def models(protocol: Protocol, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """The virtual patient: models, couplings, parameters with their sources, references."""
+    found = list(provenance.get("models", []))
+    body: list[Block] = [
+        blocks.paragraph(
+            "A virtual patient is a set of published models of organs, joined at named ports whose units are "
+            "checked. What one model computes enters the next; no clinical value is copied past a model."
+        ),
+        blocks.table(
+            "Models of the virtual patient",
+            ["Model", "Name in the software", "Version", "Clock", "States"],
+            [
+                blocks.row(
+                    _title(m),
+                    [
+                        blocks.cell(str(m["name"])),
+                        blocks.cell(str(m.get("version", ""))),
+                        blocks.cell(_CLOCKS.get(str(m.get("clock", "")), str(m.get("clock", "")))),
+                        blocks.cell(_states(m.get("states"))),
+                    ],
+                )
+                for m in found
+            ],
+            words=True,
+        ),
+    ]
+    titles = {str(m["name"]): _title(m) for m in found}
+    couplings = [_coupling(c, titles) for c in provenance.get("couplings", [])]
+    if couplings:
+        body += [blocks.heading("Couplings"), blocks.bullets(couplings)]
+    body.append(blocks.heading("Parameters and their sources"))
+    for model in found:
+        if model.get("parameters"):
+            body.append(_parameter_table(model))
+    references = _references(found)
+    if references:
+        body += [blocks.heading("References"), blocks.bullets(references)]
+    return blocks.section("models", "Virtual patient and models", body)
+
+
+def _states(states: Any) -> str:
+    if states is None:
+        return ""
+    return str(len(states)) if isinstance(states, (list, tuple)) else str(states)
+
+
+def _title(model: Mapping[str, Any]) -> str:
+    return str(model.get("title") or words.sentence(words.plain_name(str(model["name"]))))
+
+
+def _coupling(item: Any, titles: Mapping[str, str]) -> str:
+    if isinstance(item, str):
+        return item
+    text = f"{_port(item['from'], titles)} → {_port(item['to'], titles)}"
+    if item.get("solve"):
+        text += f": a target, reached by solving for the {_bare(item['solve'])}"
+        if item.get("with"):
+            text += f"; the {_bare(item['with'])} follows by the model's own law"
+    return text + "."
+
+
+def _port(name: Any, titles: Mapping[str, str]) -> str:
+    model, _, port = str(name).partition(".")
+    title = titles.get(model, words.sentence(words.plain_name(model)))
+    return f"{title}: {words.plain_name(port)}" if port else title
+
+
+def _bare(name: Any) -> str:
+    return words.plain_name(str(name).partition(".")[2] or str(name))
+
+
+def _parameter_table(model: Mapping[str, Any]) -> Block:
+    rows = []
+    for parameter in model["parameters"]:
+        value, spread = parameter.get("value"), parameter.get("spread")
+        shown = (
+            words.significant(value, 4) if isinstance(value, (int, float)) else str(value or words.NOTHING)
+        )
+        meaning = words.sentence(str(parameter.get("description") or ""))
+        rows.append(
+            blocks.row(
+                words.sentence(words.plain_name(str(parameter["name"]))),
+                [
+                    blocks.cell(meaning),
+                    blocks.cell(words.with_unit(shown, str(parameter.get("unit", "1"))), value),
+                    blocks.cell(words.significant(spread, 3) if spread else words.NOTHING, spread),
+                    blocks.cell(str(parameter.get("source") or words.NOTHING)),
+                    blocks.cell(str(parameter.get("certainty") or words.NOTHING)),
+                ],
+            )
+        )
+    title = words.in_running_text(_title(model))
+    return blocks.table(
+        f"Parameters of the model: {title}, version {model.get('version', '')}",
+        ["Parameter", "Meaning", "Value", "ω²", "Source", "Certainty"],
+        rows,
+        note="ω², variance of the logarithm between individuals; a dash where none is declared. Values are "
+        "those before personalisation. Sources are in the references below.",
+        words=True,
+    )
+
+
+def _references(found: list[Mapping[str, Any]]) -> list[str]:
+    texts: dict[str, None] = {}
+    for model in found:
+        for reference in model.get("references", []):
+            texts.setdefault(reference if isinstance(reference, str) else _reference(reference))
+    return list(texts)
+
+
+def _reference(reference: Mapping[str, Any]) -> str:
+    text = str(reference.get("text") or reference.get("citation") or "")
+    doi = reference.get("doi")
+    key = reference.get("key") or reference.get("name")
+    return f"{f'[{key}] ' if key else ''}{text}{f' doi:{doi}' if doi else ''}"
+
+
+def design(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any]:
+    """Arms, visits, measurement error, dropout, endpoints, chance."""
+    labels = {arm.name: arm.label for arm in protocol.arms}
+    level = words.with_unit(words.number(100 * results["confidence_level"], 0), "%")
+    arms = [
+        blocks.row(
+            str(arm.label),
+            [
+                blocks.cell(_doses(arm)),
+                blocks.cell("reference" if arm.name == protocol.reference_arm else ""),
+            ],
+        )
+        for arm in protocol.arms
+    ]
+    body: list[Block] = [
+        blocks.paragraph(
+            f"Paired counterfactual design: each virtual patient is simulated under each of {len(labels)} "
+            f"treatments for {words.amount(protocol.duration)}, from the same baseline, with the same "
+            "individual parameters, the same measurement errors and the same chance of leaving (common "
+            "random numbers). Random numbers hang on each patient's study number, the purpose and the time, "
+            "so that results depend neither on the order nor on the amount of work done at once."
+        )
+        if protocol.design == "paired_counterfactual"
+        else blocks.paragraph(words.sentence(words.plain_name(protocol.design)) + "."),
+        blocks.table("Arms", ["Arm", "Dosing", "Role"], arms, words=True),
+        blocks.table(
+            "Visits and measurement error",
+            ["Quantity", "Visits, day", "Error of one measurement (SD)", "Source of the error"],
+            [_visit_row(protocol, name) for name in protocol.visits],
+            words=True,
+        ),
+        blocks.paragraph(_dropout(protocol)),
+        blocks.table(
+            "Endpoints",
+            ["Endpoint", "Definition"],
+            [blocks.row(str(e.label), [blocks.cell(definition(e))]) for e in protocol.endpoints],
+            words=True,
+        ),
+        blocks.heading("Analysis"),
+        blocks.bullets(_analysis(protocol, level)),
+    ]
+    return blocks.section("design", "Design", body)
+
+
+def _doses(arm: Any) -> str:
+    texts = []
+    for port, dose in arm.doses.items():
+        text = f"{words.sentence(words.plain_name(port.partition('.')[2]))}: {words.amount(dose.amount)}"
+        if dose.on is not None and dose.off is not None:
+            text += f", {words.amount(dose.on)} on, {words.amount(dose.off)} off, repeated"
+        texts.append(text)
+    return "; ".join(texts) or "No treatment"
+
+
+def _visit_row(protocol: Protocol, name: str) -> dict[str, Any]:
+    days = ", ".join(words.number(day, 0) for day in protocol.visit_days(name))
+    error = protocol.measurement_error.get(name)
+    parts = []
+    if error is not None and error.proportional is not None:
+        parts.append(f"{words.amount(error.proportional)} of the value")
+    if error is not None and error.additive is not None:
+        parts.append(words.amount(error.additive))
+    source = " ".join(error.source.split()) if error is not None else ""
+    return blocks.row(
+        quantity(name).label,
+        [blocks.cell(days), blocks.cell(" and ".join(parts) or "none declared"), blocks.cell(source)],
+    )
+
+
+def _dropout(protocol: Protocol) -> str:
+    if protocol.dropout is None:
+        return "Dropout: none declared; every patient stays to the end."
+    source = " ".join(protocol.dropout.source.split())
+    return (
+        f"Dropout: constant hazard of {words.amount(protocol.dropout.hazard)}, independent of treatment and "
+        f"of response. Source: {source}"
+    )
+
+
+def definition(endpoint: Any) -> str:
+    """What an endpoint measures, in a sentence."""
+    if endpoint.kind == EVER:
+        return f"{thresholds(endpoint)} at any visit after baseline."
+    name = words.in_running_text(quantity(endpoint.quantity).label)
+    if endpoint.kind == CHANGE:
+        scale = "percent of baseline" if endpoint.scale == "percent" else "difference from baseline"
+        return f"Change in {name} from baseline to {words.amount(endpoint.day)}, as {scale}."
+    if endpoint.kind == PEAK:
+        return (
+            f"Highest {name} less baseline. Noise-free: highest day of the whole course; observed: highest "
+            "visit after baseline."
+        )
+    if endpoint.kind == BEST_RESPONSE:
+        return (
+            "Best overall response by RECIST 1.1 from the sum of target lesions, without confirmation; "
+            "stable disease from day 28. Response: complete or partial. A patient who could not be "
+            "evaluated counts as no response."
+        )
+    if endpoint.kind == PROGRESSION_FREE:
+        return (
+            "Days from baseline to the first visit with progression by RECIST 1.1 (sum of target lesions at "
+            "least 20 % and 5 mm above its smallest value); censored at the last evaluable visit."
+        )
+    return words.plain_name(endpoint.kind)
+
+
+def _analysis(protocol: Protocol, level: str) -> list[str]:
+    kinds = {e.kind for e in protocol.endpoints}
+    items = [
+        "Noise-free values are the models' own, taken to the end of the trial for every patient whose "
+        "solve succeeded. Observed values carry measurement error and end with dropout. Both are given for "
+        "every endpoint.",
+        f"Intervals have a confidence level of {level}. The population interval treats the arms as separate "
+        "groups of patients, as a real parallel trial of this size would have. The paired interval uses "
+        "that the same virtual patients are in every arm; no real trial could reach it.",
+    ]
+    if kinds & {CHANGE, PEAK}:
+        items.append("Means: Student's t; differences: Welch's t (population) and paired t (paired).")
+    if kinds & {BEST_RESPONSE, EVER}:
+        items.append(
+            "Shares: Wilson's score interval; differences: Newcombe's intervals for independent and for "
+            "paired shares."
+        )
+    if kinds & {PROGRESSION_FREE}:
+        items.append(
+            "Times: Kaplan-Meier with log-log limits, log-rank test, and the mean time without progression "
+            "up to the last visit (area under the curve, Greenwood's variance)."
+        )
+    items.append("No adjustment for the number of endpoints; no hypothesis was fixed to be tested.")
+    return items

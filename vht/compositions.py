@@ -1,0 +1,26 @@
+"""Ready-made virtual patients."""
+
+from __future__ import annotations
+
+from vht.patient import Coupling, VirtualPatient
+
+
+def sunitinib_gist() -> VirtualPatient:
+    """A patient with a gastrointestinal stromal tumour under sunitinib, with a beating circulation.
+
+    Exposure drives tumour and diastolic pressure; the pressure is a target for the circulation, whose
+    systemic resistance is solved for (arterial compliance follows).
+    """
+    return VirtualPatient(
+        ["sunitinib_exposure", "hansson_gist", "sunitinib_blood_pressure", "closed_loop_circulation"],
+        [
+            Coupling("sunitinib_exposure.daily_exposure", "hansson_gist.daily_exposure"),
+            Coupling("sunitinib_exposure.daily_exposure", "sunitinib_blood_pressure.daily_exposure"),
+            Coupling(
+                "sunitinib_blood_pressure.diastolic_pressure",
+                "closed_loop_circulation.diastolic_pressure",
+                solve="closed_loop_circulation.systemic_resistance_ratio",
+                follow="closed_loop_circulation.arterial_compliance_ratio",
+            ),
+        ],
+    )

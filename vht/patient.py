@@ -1,0 +1,226 @@
+"""The virtual patient: organ models composed by couplings between named, unit-checked ports.
+
+A port is written ``model.port``. A plain coupling feeds an output of one model into an input of
+another, converting the unit. A *solving* coupling is different: the output of a slow model is a target
+for an output of a cyclic model, and an input of that cyclic model is solved for, patient by patient,
+until the beating circulation shows the target.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from organ_models.catalogue import model as catalogue_model
+from organ_models.model import Field, OrganModel, Reference, fields
+from organ_models.units import Conversion, UnitError, conversion
+
+
+class CompositionError(ValueError):
+    """Models that cannot be composed; the message names both ends of the coupling.
+
+    Attributes:
+        index: position of the coupling that is at fault, if it is one.
+    """
+
+    index: int | None = None
+
+
+@dataclass(frozen=True)
+class Coupling:
+    """``source`` (an output) to ``target`` (an input).
+
+    With ``solve`` the target is an output of a cyclic model, to be reached by solving for that input
+    port; ``follow`` names an input port that then moves by the model's declared law.
+    """
+
+    source: str
+    target: str
+    solve: str | None = None
+    follow: str | None = None
+
+    def __str__(self) -> str:
+        by = f" by solving for {self.solve}" if self.solve else ""
+        along = f", with {self.follow} following" if self.follow else ""
+        return f"{self.source} -> {self.target}{by}{along}"
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A checked coupling: which output feeds which input, and the unit conversion between them."""
+
+    coupling: Coupling
+    source: tuple[str, str]
+    target: tuple[str, str]
+    convert: Conversion
+
+
+class VirtualPatient:
+    """A composition of organ models.
+
+    Args:
+        models: names of catalogue models, or models.
+        couplings: how they are wired.
+
+    Raises:
+        CompositionError: a missing port, units that cannot be converted, an input with two sources, or
+            an algebraic loop.
+    """
+
+    def __init__(self, models: Iterable[str | OrganModel], couplings: Iterable[Coupling] = ()):
+        found = [catalogue_model(m) if isinstance(m, str) else m for m in models]
+        self.models: Mapping[str, OrganModel] = {m.name: m for m in found}
+        if len(self.models) != len(found):
+            raise CompositionError("a model is named twice")
+        self.couplings = tuple(couplings)
+        self.wires: list[Wire] = []
+        self.solving: list[Wire] = []
+        for index, coupling in enumerate(self.couplings):
+            try:
+                self._connect(coupling)
+            except CompositionError as error:
+                error.index = index
+                raise
+        self.order = self._order()
+
+    @property
+    def slow(self) -> list[OrganModel]:
+        """Models on the day clock, sources before what they feed."""
+        return [self.models[n] for n in self.order if self.models[n].cycle is None]
+
+    @property
+    def cyclic(self) -> list[OrganModel]:
+        """Models that beat."""
+        return [self.models[n] for n in self.order if self.models[n].cycle is not None]
+
+    def references(self) -> list[Reference]:
+        """The papers behind the composition, each once."""
+        seen: dict[str, Reference] = {}
+        for model in self.models.values():
+            for reference in model.references:
+                seen.setdefault(reference.key, reference)
+        return list(seen.values())
+
+    def inputs_of(self, name: str) -> list[Wire]:
+        """Wires that feed a model."""
+        return [w for w in self.wires if w.target[0] == name]
+
+    def open_inputs(self) -> list[str]:
+        """Input ports that no coupling feeds or solves for: doses can be given there."""
+        taken = {w.target for w in self.wires}
+        for wire in self.solving:
+            assert wire.coupling.solve is not None
+            taken.add(_split(wire.coupling.solve))
+            if wire.coupling.follow:
+                taken.add(_split(wire.coupling.follow))
+        return [
+            f"{model.name}.{port}"
+            for model in self.models.values()
+            for port in fields(model.Inputs)
+            if (model.name, port) not in taken
+        ]
+
+    def port(self, name: str, kind: str = "Inputs") -> Field:
+        """What is declared about a port; ``kind`` is ``Inputs``, ``Outputs`` or ``Parameters``.
+
+        Raises:
+            CompositionError: no such model or port, with the nearest name.
+        """
+        model, port = self._resolve(name, (kind,))
+        return fields(getattr(self.models[model], kind))[port]
+
+    def output_of(self, quantity: str) -> str | None:
+        """The port that shows a clinical quantity; a cyclic model's before a slow model's."""
+        for model in [*self.cyclic, *self.slow]:
+            for port, declared in fields(model.Outputs).items():
+                if declared.quantity == quantity:
+                    return f"{model.name}.{port}"
+        return None
+
+    def __repr__(self) -> str:
+        parameters = sum(len(fields(m.Parameters)) for m in self.models.values())
+        states = sum(len(fields(m.State)) for m in self.models.values())
+        return (
+            f"VirtualPatient({', '.join(self.order)}; {states} states, {parameters} parameters, "
+            f"{len(self.couplings)} couplings)"
+        )
+
+    # -- construction ------------------------------------------------------------------------------
+
+    def _connect(self, coupling: Coupling) -> None:
+        source = self._resolve(coupling.source, ("Outputs",))
+        if coupling.solve is None:
+            target = self._resolve(coupling.target, ("Inputs",))
+            if any(w.target == target for w in self.wires):
+                raise CompositionError(f"{coupling.target} has two sources; the second is {coupling.source}")
+            wire = self._wire(coupling, source, target, "Inputs")
+            if self.models[target[0]].cycle is None and self.models[source[0]].cycle is not None:
+                raise CompositionError(
+                    f"{coupling.source} -> {coupling.target}: a slow model cannot read a cyclic model yet"
+                )
+            self.wires.append(wire)
+            return
+        target = self._resolve(coupling.target, ("Outputs",))
+        cyclic = self.models[target[0]]
+        if cyclic.cycle is None:
+            raise CompositionError(f"{coupling.target}: only outputs of a cyclic model can be solved for")
+        for port in filter(None, (coupling.solve, coupling.follow)):
+            if self._resolve(port, ("Inputs",))[0] != cyclic.name:
+                raise CompositionError(
+                    f"{port} must be an input of {cyclic.name}, the model of {coupling.target}"
+                )
+        if coupling.follow and _split(coupling.follow)[1] not in cyclic.cycle.laws:
+            raise CompositionError(f"{coupling.follow}: {cyclic.name} declares no law for it")
+        if any(w.target[0] == target[0] for w in self.solving):
+            raise CompositionError(f"{coupling.target}: {target[0]} is solved for already")
+        self.solving.append(self._wire(coupling, source, target, "Outputs"))
+
+    def _wire(self, coupling: Coupling, source: tuple[str, str], target: tuple[str, str], kind: str) -> Wire:
+        unit_out = fields(self.models[source[0]].Outputs)[source[1]].unit
+        unit_in = fields(getattr(self.models[target[0]], kind))[target[1]].unit
+        try:
+            convert = conversion(unit_out, unit_in)
+        except UnitError as error:
+            raise CompositionError(f"{coupling.source} -> {coupling.target}: {error}") from None
+        return Wire(coupling, source, target, convert)
+
+    def _resolve(self, name: str, kinds: Sequence[str]) -> tuple[str, str]:
+        model_name, port = _split(name)
+        if model_name not in self.models:
+            raise CompositionError(f"{name}: no model '{model_name}' here{_near(model_name, self.models)}")
+        model = self.models[model_name]
+        known: dict[str, Any] = {}
+        for kind in kinds:
+            known |= fields(getattr(model, kind))
+        if port not in known:
+            what = "input" if "Inputs" in kinds else "output" if "Outputs" in kinds else "parameter"
+            raise CompositionError(f"{name}: {model_name} has no {what} '{port}'{_near(port, known)}")
+        return model_name, port
+
+    def _order(self) -> list[str]:
+        feeds = {name: {w.source[0] for w in self.wires if w.target[0] == name} for name in self.models}
+        for wire in self.solving:
+            feeds[wire.target[0]].add(wire.source[0])
+        order: list[str] = []
+        while len(order) < len(feeds):
+            ready = [n for n in feeds if n not in order and feeds[n] <= set(order)]
+            if not ready:
+                loop = " and ".join(sorted(set(feeds) - set(order)))
+                raise CompositionError(f"algebraic loop between {loop}")
+            order.append(ready[0])
+        return order
+
+
+def _split(name: str) -> tuple[str, str]:
+    model, dot, port = name.partition(".")
+    if not dot:
+        raise CompositionError(f"'{name}' is not a port; write it as model.port")
+    return model, port
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    options = list(known)
+    close = difflib.get_close_matches(word, options, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(options)}"

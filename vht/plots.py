@@ -1,0 +1,73 @@
+"""Plots of simulations, for notebooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from organ_models.model import fields
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from vht.simulation import Simulation
+
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
+_UNITS = {"mm[Hg]": "mmHg", "1": "ratio"}
+
+
+def plot_simulation(simulation: Simulation, individual: int = 0) -> Figure:
+    """One virtual patient: the pressure–volume loop on the first and last day, and the slow course.
+
+    Args:
+        simulation: from :func:`vht.simulate`.
+        individual: index of the patient.
+
+    Returns:
+        A matplotlib figure of up to three panels; panels without a model behind them are left out.
+    """
+    import matplotlib.pyplot as plt
+
+    panels = []
+    if any("left_ventricular_pressure" in fields(m.Signals) for m in simulation.patient.cyclic):
+        panels.append(_pressure_volume_loop)
+    for quantity in ("sum_of_longest_diameters", "diastolic_blood_pressure"):
+        if simulation.patient.output_of(quantity) is not None:
+            panels.append(_course(quantity))
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.6), layout="constrained")
+    for axis, panel in zip(np.atleast_1d(axes), panels, strict=True):
+        panel(simulation, individual, axis)
+        axis.spines[["top", "right"]].set_visible(False)
+    plt.close(figure)
+    return figure
+
+
+def _pressure_volume_loop(simulation: Simulation, individual: int, axis: Axes) -> None:
+    for day, colour in ((simulation.days[0], GREY), (simulation.days[-1], BLUE)):
+        beat = simulation.waveform(day, individual)
+        axis.plot(
+            beat["left_ventricular_volume"],
+            beat["left_ventricular_pressure"],
+            color=colour,
+            label=f"day {day:g}",
+        )
+    axis.set(xlabel="Left-ventricular volume (mL)", ylabel="Left-ventricular pressure (mmHg)")
+    axis.set_title("Pressure–volume loop", loc="left")
+    axis.legend(frameon=False)
+
+
+def _course(quantity: str):  # type: ignore[no-untyped-def]
+    def draw(simulation: Simulation, individual: int, axis: Axes) -> None:
+        from vht.quantities import quantity as registered
+
+        port = simulation.patient.output_of(quantity)
+        assert port is not None
+        named = registered(quantity)
+        values = simulation.outputs[port][:, individual]
+        axis.plot(simulation.days / 7.0, values, color=ORANGE, marker="o", markersize=3)
+        axis.set(xlabel="Week", ylabel=f"{named.label} ({_UNITS.get(named.unit, named.unit)})")
+        axis.set_title(named.label, loc="left")
+
+    return draw

@@ -1,0 +1,204 @@
+"""Who is simulated: baseline values from records and priors, and individual model parameters.
+
+What the record holds is used as recorded; a heart rate that it lacks is drawn from an age and sex prior
+and marked imputed. Parameters that no record sets are drawn from the published inter-individual
+distributions, conditional on those that the record does set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.interpolate import PchipInterpolator
+
+from organ_models.model import Field, OrganModel, fields
+from organ_models.solvers import periodic_orbits
+from vht.patient import VirtualPatient
+from vht.quantities import quantity
+from vht.randomness import normal
+from vht.state import Observation, PatientState
+from vht.store import Cohort
+
+_AGES = np.arange(32.5, 95.0, 5.0)
+_HEART_RATE = 66 + 12 * (np.array([80, 95, 97.5, 96, 94, 93, 90, 84, 76, 66, 57, 51, 51]) - 5) / 94
+HEART_RATE_SD = 11.0
+HEART_RATE_SEX_DIFFERENCE = 3.0
+HEART_RATE_PRIOR_SOURCE = (
+    "Age course and SD: Charlton et al. 2019 (Am J Physiol Heart 317:H1062), after Yashin 2006 and Petersen "
+    "2017. Women 3/min above men: Ostchega et al. 2011 (Natl Health Stat Report 41: 74 against 71/min)."
+)
+
+
+def heart_rate_prior(age_years: np.ndarray, sex: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and SD of resting heart rate, /min, by age and sex.
+
+    Args:
+        age_years: shape ``(n,)``; NaN takes the adult mean (71/min).
+        sex: ``"female"`` adds the difference between the sexes; anything else is the men's curve.
+
+    Source: see :data:`HEART_RATE_PRIOR_SOURCE`.
+    """
+    age = np.clip(np.asarray(age_years, dtype=float), 25.0, 92.5)
+    mean = np.where(np.isnan(age), 71.0, PchipInterpolator(_AGES, _HEART_RATE)(np.nan_to_num(age, nan=50.0)))
+    mean = mean + HEART_RATE_SEX_DIFFERENCE * np.array([s == "female" for s in sex], dtype=float)
+    return mean, np.full(mean.shape, HEART_RATE_SD)
+
+
+def baseline_table(cohort: Cohort, quantities: Iterable[str], *, seed: int) -> pd.DataFrame:
+    """The values that a trial starts from, one row a patient in order of study number.
+
+    Columns: ``pseudonym``, ``study_number``, ``sex``, ``age_years``, and for every quantity its last
+    value and ``<quantity>_origin`` (recorded, derived or imputed). Blood pressures are taken from the
+    last day on which both were read. Only ``heart_rate`` is imputed when absent.
+    """
+    table = cohort.patients.sort_values("study_number").reset_index(drop=True)
+    table = table[["pseudonym", "study_number", "sex", "age_years"]].copy()
+    table["age_years"] = table["age_years"].astype(float)
+    pressures = _paired_pressures(cohort)
+    for name in dict.fromkeys(quantities):
+        quantity(name)
+        rows = cohort.observations[cohort.observations["quantity"] == name]
+        last = pressures[name] if name in pressures else cohort.latest(name)
+        table[name] = table["pseudonym"].map(last).astype(float)
+        origin = rows.sort_values("day").groupby("pseudonym")["origin"].last()
+        table[f"{name}_origin"] = table["pseudonym"].map(origin).where(table[name].notna())
+    if "heart_rate" in table:
+        missing = table["heart_rate"].isna().to_numpy()
+        mean, sd = heart_rate_prior(table["age_years"].to_numpy(), table["sex"])
+        low, high = mean - 3 * sd, mean + 3 * sd
+        luck = normal(seed, table["study_number"].to_numpy(), "impute heart_rate")
+        drawn = np.clip(mean + sd * luck, low, high)
+        table["heart_rate"] = np.where(missing, drawn, table["heart_rate"])
+        table["heart_rate_origin"] = table["heart_rate_origin"].astype(object).where(~missing, "imputed")
+    return table
+
+
+def with_imputed(state: PatientState, row: pd.Series) -> PatientState:
+    """The state with the imputed values of its baseline row added, marked as imputed, on day 0."""
+    imputed = [
+        Observation(quantity=name, value=float(row[name]), day=0.0, origin="imputed")
+        for name in (c.removesuffix("_origin") for c in row.index if c.endswith("_origin"))
+        if row[f"{name}_origin"] == "imputed"
+    ]
+    return state.model_copy(update={"observations": (*state.observations, *imputed)})
+
+
+@dataclass(frozen=True)
+class Individuals:
+    """Parameters of every model for ``n`` virtual patients.
+
+    Attributes:
+        study_numbers: shape ``(n,)``.
+        parameters: by model name, the model's record with fields of shape ``(n,)``, as published.
+    """
+
+    study_numbers: np.ndarray
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return int(self.study_numbers.size)
+
+    def valid(self) -> np.ndarray:
+        """Patients whose every parameter is a number within its declared bounds, shape ``(n,)``."""
+        good = np.ones(len(self), dtype=bool)
+        for record in self.parameters.values():
+            for name, declared in fields(record).items():
+                value = np.broadcast_to(np.asarray(getattr(record, name), float), good.shape)
+                low, high = declared.bounds
+                good &= np.isfinite(value) & (value >= low) & (value <= high)
+        return good
+
+
+def typical(patient: VirtualPatient, n: int = 1) -> Individuals:
+    """``n`` copies of the typical patient: every parameter at its published value.
+
+    A slow model's parameter that is a clinical quantity which the circulation shows (the diastolic
+    pressure off drug) is read from the healthy circulation, so that the organs agree on who this is.
+    """
+    shown: dict[str, float] = {}
+    for model in patient.cyclic:
+        healthy = periodic_orbits(model, model.Parameters(), model.Inputs()).outputs
+        shown |= {f.quantity: float(healthy[k][0]) for k, f in fields(model.Outputs).items() if f.quantity}
+
+    def value(model: OrganModel, declared: Field) -> float:
+        given = float(declared.default or 0.0)
+        return given if model.cycle or not declared.quantity else shown.get(declared.quantity, given)
+
+    return Individuals(
+        np.arange(n, dtype=np.int64),
+        {
+            name: model.Parameters(
+                **{k: np.full(n, value(model, f)) for k, f in fields(model.Parameters).items()}
+            )
+            for name, model in patient.models.items()
+        },
+    )
+
+
+def individuals(patient: VirtualPatient, baseline: pd.DataFrame, *, seed: int) -> Individuals:
+    """Draw every patient's parameters.
+
+    A parameter that names a clinical quantity takes the patient's baseline value. The others of its
+    block of correlated log-normal effects are drawn from the distribution conditional on it. Draws hang
+    on (seed, study number, model, parameter).
+
+    Args:
+        patient: the composition.
+        baseline: from :func:`baseline_table`.
+        seed: the study's seed.
+    """
+    numbers = baseline["study_number"].to_numpy(dtype=np.int64)
+    return Individuals(numbers, {m.name: _draw(m, baseline, numbers, seed) for m in patient.models.values()})
+
+
+def _draw(model: OrganModel, baseline: pd.DataFrame, numbers: np.ndarray, seed: int) -> Any:
+    declared = fields(model.Parameters)
+    drawn = {name: np.full(numbers.size, float(f.default or 0.0)) for name, f in declared.items()}
+    recorded = {
+        name: baseline[f.quantity].to_numpy(dtype=float)
+        for name, f in declared.items()
+        if f.quantity is not None and f.quantity in baseline
+    }
+    for names, covariance in model.random_effects():
+        known = [i for i, n in enumerate(names) if n in recorded]
+        free = [i for i, n in enumerate(names) if n not in recorded]
+        if not free:
+            continue
+        sigma = np.array(covariance)
+        mean = np.zeros((len(free), numbers.size))
+        spread = sigma[np.ix_(free, free)]
+        if known:
+            with np.errstate(all="ignore"):
+                effect = [np.log(recorded[names[i]] / float(declared[names[i]].default or 1)) for i in known]
+            weight = np.linalg.solve(sigma[np.ix_(known, known)], sigma[np.ix_(known, free)]).T
+            mean = _combine(weight, effect)
+            spread = spread - weight @ sigma[np.ix_(known, free)]
+        luck = [normal(seed, numbers, f"{model.name}.{names[i]}") for i in free]
+        effects = mean + _combine(np.linalg.cholesky(spread), luck)
+        for row, i in enumerate(free):
+            drawn[names[i]] = drawn[names[i]] * np.exp(effects[row])
+    return model.Parameters(**{**drawn, **recorded})
+
+
+def _combine(weights: np.ndarray, rows: list[np.ndarray]) -> np.ndarray:
+    """``weights @ rows``, patient by patient: a matrix product may round differently in another chunk."""
+    return np.stack(
+        [sum((w * r for w, r in zip(line, rows, strict=True)), np.zeros_like(rows[0])) for line in weights]
+    )
+
+
+def _paired_pressures(cohort: Cohort) -> dict[str, pd.Series]:
+    """Systolic and diastolic pressure of the last day on which a patient has both."""
+    names = ["systolic_blood_pressure", "diastolic_blood_pressure"]
+    rows = cohort.observations[cohort.observations["quantity"].isin(names)]
+    if rows.empty:
+        return {}
+    daily = rows.pivot_table(index=["pseudonym", "day"], columns="quantity", values="value", aggfunc="mean")
+    if not set(names) <= set(daily.columns):
+        return {}
+    last = daily.dropna(subset=names).groupby("pseudonym").last()
+    return {name: last[name] for name in names}

@@ -1,0 +1,91 @@
+"""The patient state: a closed record that has no field an identifier could hide in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from vht.concepts import CONCEPTS
+from vht.quantities import quantity
+
+Sex = Literal["female", "male", "other", "unknown"]
+Origin = Literal["recorded", "derived", "imputed"]
+Pseudonym = Annotated[str, Field(pattern=r"^v[0-9]+-[a-z2-7]{32}$")]
+
+OLDEST_AGE = 90
+"""Ages from here on are one class."""
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Observation(_Closed):
+    """A value of a registered quantity in its canonical unit, on the patient's own day axis.
+
+    ``origin`` tells a recorded value from one derived from records (a sum of diameters) and from
+    one that was imputed from a population prior.
+    """
+
+    quantity: str
+    value: float = Field(allow_inf_nan=False)
+    day: float = Field(allow_inf_nan=False)
+    origin: Origin = "recorded"
+
+    @field_validator("quantity")
+    @classmethod
+    def _registered(cls, name: str) -> str:
+        quantity(name)
+        return name
+
+
+class Event(_Closed):
+    """A condition, medication or procedure: a registered concept with its days, if known."""
+
+    concept: str
+    start_day: float | None = Field(default=None, allow_inf_nan=False)
+    end_day: float | None = Field(default=None, allow_inf_nan=False)
+
+    @field_validator("concept")
+    @classmethod
+    def _registered(cls, name: str) -> str:
+        if name not in CONCEPTS:
+            raise ValueError("unknown concept")
+        return name
+
+
+class PatientState(_Closed):
+    """One patient as the toolkit knows them.
+
+    Attributes:
+        pseudonym: stands for the patient in this project; says nothing about them.
+        study_number: random, survives a change of keys; all randomness hangs on it.
+        sex: administrative sex.
+        age_years: completed years at day 0; 90 stands for 90 and older; None if not recorded.
+        age_uncertainty_years: half-width that a partial date of birth leaves (0 if complete).
+        observations, conditions, medications, procedures: in order of day.
+
+    Days are relative to day 0, which was fixed when the patient was first imported and is known to
+    the vault alone; no calendar date exists here.
+    """
+
+    pseudonym: Pseudonym
+    study_number: int = Field(ge=0, lt=2**63)
+    sex: Sex
+    age_years: int | None = Field(default=None, ge=0, le=OLDEST_AGE)
+    age_uncertainty_years: float = Field(default=0.0, ge=0, le=120)
+    observations: tuple[Observation, ...] = ()
+    conditions: tuple[Event, ...] = ()
+    medications: tuple[Event, ...] = ()
+    procedures: tuple[Event, ...] = ()
+
+    def latest(self, name: str, *, by_day: float | None = None) -> Observation | None:
+        """The last observation of a quantity, optionally not after ``by_day``; None if there is none."""
+        quantity(name)
+        seen = [o for o in self.observations if o.quantity == name and (by_day is None or o.day <= by_day)]
+        return max(seen, key=lambda o: o.day) if seen else None
+
+    def has(self, concept: str) -> bool:
+        """Whether the record holds a condition that has no recorded end."""
+        return any(c.concept == concept and c.end_day is None for c in self.conditions)
