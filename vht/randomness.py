@@ -34,17 +34,11 @@ def uniform(seed: int, study_numbers: np.ndarray, purpose: str, time: float = 0.
     numbers = np.asarray(study_numbers, dtype=np.int64)
     if numbers.size == 0:
         return np.zeros(0)
-    low = (numbers & 0xFFFFFFFF).astype(np.uint32)
-    high = (numbers >> 32).astype(np.uint32)
-    digest = hashlib.sha256(purpose.encode()).digest()
-    bits = _bits()(
-        seed,
-        low,
-        high,
-        np.uint32(int.from_bytes(digest[:4], "big")),
-        np.uint32(round(time * 1000) & 0xFFFFFFFF),
-    )
-    return (np.asarray(bits) >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
+    purpose_word = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:4], "big")
+    common = (*_words(seed), purpose_word, round(time * 1000) & _LOW)
+    bits = np.asarray(_bits()(np.array(common, dtype=np.uint32), np.stack(_words(numbers)).astype(np.uint32)))
+    integers = (bits[:, 0].astype(np.uint64) << np.uint64(32)) | bits[:, 1].astype(np.uint64)
+    return (integers >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
 
 
 def normal(seed: int, study_numbers: np.ndarray, purpose: str, time: float = 0.0) -> np.ndarray:
@@ -52,15 +46,21 @@ def normal(seed: int, study_numbers: np.ndarray, purpose: str, time: float = 0.0
     return np.asarray(ndtri(uniform(seed, study_numbers, purpose, time)))
 
 
+_LOW = 0xFFFFFFFF
+
+
+def _words(number: Any) -> tuple[Any, Any]:
+    """The high and low 32 bits: keys are made of 32-bit words whatever precision JAX is set to."""
+    return number >> 32 & _LOW, number & _LOW
+
+
 @functools.cache
 def _bits() -> Callable[..., Any]:
-    def one(key: Any, low: Any, high: Any, purpose: Any, time: Any) -> Any:
-        for number in (low, high, purpose, time):
-            key = jax.random.fold_in(key, number)
-        return jax.random.bits(key, dtype=jnp.uint64)
+    def one(common: Any, number: Any) -> Any:
+        seed_high, seed_low, purpose, time = common
+        key = jax.random.key(0, impl="threefry2x32")
+        for word in (seed_high, seed_low, number[0], number[1], purpose, time):
+            key = jax.random.fold_in(key, word)
+        return jax.random.bits(key, (2,), dtype=jnp.uint32)
 
-    def many(seed: Any, low: Any, high: Any, purpose: Any, time: Any) -> Any:
-        key = jax.random.key(seed, impl="threefry2x32")
-        return jax.vmap(one, in_axes=(None, 0, 0, None, None))(key, low, high, purpose, time)
-
-    return jax.jit(many)
+    return jax.jit(jax.vmap(one, in_axes=(None, 1)))

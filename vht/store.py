@@ -123,13 +123,15 @@ class Cohort:
         age = first["age_years"]
 
         def events(table: pd.DataFrame) -> tuple[Event, ...]:
-            mine = table[table["pseudonym"] == pseudonym]
+            mine = table[table["pseudonym"] == pseudonym].sort_values("start_day", kind="stable")
             return tuple(
                 Event(concept=r.concept, start_day=_optional(r.start_day), end_day=_optional(r.end_day))
                 for r in mine.itertuples()
             )
 
-        mine = self.observations[self.observations["pseudonym"] == pseudonym]
+        mine = self.observations[self.observations["pseudonym"] == pseudonym].sort_values(
+            "day", kind="stable"
+        )
         return PatientState(
             pseudonym=pseudonym,
             study_number=int(first["study_number"]),

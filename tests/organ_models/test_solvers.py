@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from organ_models import model
+from organ_models import model, solvers
 from organ_models.cardiovascular.closed_loop import Inputs, Parameters
 from organ_models.model import values
 from organ_models.solvers import BLOCK, Orbits, periodic_orbits, rk4_step
@@ -47,22 +47,19 @@ def test_runge_kutta_has_order_four() -> None:
     assert order == pytest.approx(4.0, abs=0.3)
 
 
-def test_accelerated_orbit_is_where_150_plain_beats_lead() -> None:
+def test_accelerated_orbit_is_where_80_plain_beats_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Performance reference, section 4: plain beating reaches 1e-6 in 59 to 85 beats."""
     p = scattered(4)
     fast = periodic_orbits(CIRCULATION, p, Inputs(), tolerance=1e-10)
-    slow = fast.state * 1.0
-    slow[:4] *= 1.02  # start beside the orbit, then let the heart beat
-    from organ_models import solvers
-
-    plain = solvers._WARM_BEATS
-    try:
-        solvers._WARM_BEATS = 10_000
-        solvers._orbit_block.cache_clear()
-        waited = periodic_orbits(CIRCULATION, p, Inputs(), start=slow, tolerance=0.0, max_beats=150)
-    finally:
-        solvers._WARM_BEATS = plain
-        solvers._orbit_block.cache_clear()
-    np.testing.assert_allclose(fast.state, waited.state, rtol=1e-6)
+    beside = fast.state.copy()
+    beside[:4] *= 1.02
+    monkeypatch.setattr(solvers, "_WARM_BEATS", 10_000)
+    solvers._orbit_block.cache_clear()
+    waited = periodic_orbits(CIRCULATION, p, Inputs(), start=beside, tolerance=1e-9, max_beats=120)
+    solvers._orbit_block.cache_clear()
+    assert (waited.beats > 2 * fast.beats).all()
+    assert waited.converged.all()
+    np.testing.assert_allclose(fast.state, waited.state, rtol=1e-5)
 
 
 def test_acceleration_needs_few_beats() -> None:
@@ -84,7 +81,7 @@ def test_a_lane_is_bit_identical_whatever_it_is_solved_with(size: int) -> None:
 def test_a_poisoned_lane_fails_alone() -> None:
     p = scattered(20)
     clean = periodic_orbits(CIRCULATION, p, Inputs())
-    for poison in (np.nan, np.inf, -1.0, 1e9):
+    for poison in (np.nan, np.inf, -1.0, 1e-9):
         bad = values(p)["systemic_arterial_compliance"].copy()
         bad[7] = poison
         orbits = periodic_orbits(

@@ -1,0 +1,122 @@
+"""Composition: ports, units, order, and errors that name both ends."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from organ_models import model
+from organ_models.model import NoFields, OrganModel, Reference, variable, variables
+from vht import CompositionError, Coupling, VirtualPatient, sunitinib_gist
+from vht.simulation import dose_ports
+
+EXPOSURE = Coupling("sunitinib_exposure.daily_exposure", "hansson_gist.daily_exposure")
+
+
+@variables
+class Flow:
+    flow: float = variable("mL/s", "a flow", default=0.0)
+
+
+def echo(name: str) -> OrganModel:
+    """A stateless model whose output is its input."""
+    return OrganModel(
+        name=name,
+        title=name,
+        version="1",
+        clock="d",
+        Parameters=NoFields,
+        State=NoFields,
+        Inputs=Flow,
+        Outputs=Flow,
+        initial=lambda p: NoFields(),
+        derivative=lambda t, x, p, u: NoFields(),
+        observe=lambda t, x, p, u: u,
+        references=(Reference("test", "test"),),
+    )
+
+
+def test_models_are_ordered_so_that_sources_come_first() -> None:
+    patient = VirtualPatient(["hansson_gist", "sunitinib_exposure"], [EXPOSURE])
+    assert patient.order == ["sunitinib_exposure", "hansson_gist"]
+
+
+def test_the_gist_patient_says_what_it_is_made_of() -> None:
+    patient = sunitinib_gist()
+    assert dose_ports(patient) == ["sunitinib_exposure.daily_dose"]
+    assert patient.output_of("diastolic_blood_pressure") == "closed_loop_circulation.diastolic_pressure"
+    assert patient.output_of("sum_of_longest_diameters") == "hansson_gist.sum_of_diameters"
+    assert patient.output_of("platelets") is None
+    assert {r.key for r in patient.references()} >= {"hansson_2013", "regazzoni_2022"}
+    assert "17 states" in repr(patient)
+
+
+def test_units_that_cannot_be_converted_name_both_ends() -> None:
+    wrong = Coupling("hansson_gist.sum_of_diameters", "sunitinib_exposure.daily_dose")
+    with pytest.raises(CompositionError) as caught:
+        VirtualPatient(["hansson_gist", "sunitinib_exposure"], [wrong])
+    message = str(caught.value)
+    assert "hansson_gist.sum_of_diameters -> sunitinib_exposure.daily_dose" in message
+    assert "'mm' cannot be converted to 'mg/d'" in message
+    assert caught.value.index == 0
+
+
+def test_units_are_converted_where_ports_are_coupled() -> None:
+    @variables
+    class Litres:
+        flow: float = variable("L/min", "a flow", default=0.0)
+
+    tap = dataclasses.replace(echo("tap"), Outputs=Litres, observe=lambda t, x, p, u: Litres(flow=u.flow))
+    patient = VirtualPatient([tap, echo("sink")], [Coupling("tap.flow", "sink.flow")])
+    assert patient.wires[0].convert(6.0) == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize(
+    ("coupling", "message"),
+    [
+        (
+            Coupling("sunitinib_exposure.daily_exposur", "hansson_gist.daily_exposure"),
+            "did you mean 'daily_exposure'",
+        ),
+        (Coupling("sunitinib_exposure.daily_exposure", "hansson_gist.exposure"), "has no input 'exposure'"),
+        (Coupling("sunitinib.daily_exposure", "hansson_gist.daily_exposure"), "no model 'sunitinib' here"),
+        (Coupling("daily_exposure", "hansson_gist.daily_exposure"), "is not a port; write it as model.port"),
+    ],
+)
+def test_a_missing_port_suggests_the_nearest(coupling: Coupling, message: str) -> None:
+    with pytest.raises(CompositionError, match=message):
+        VirtualPatient(["sunitinib_exposure", "hansson_gist"], [coupling])
+
+
+def test_an_input_has_one_source() -> None:
+    with pytest.raises(CompositionError, match=r"c\.flow has two sources; the second is b\.flow"):
+        VirtualPatient(
+            [echo("a"), echo("b"), echo("c")], [Coupling("a.flow", "c.flow"), Coupling("b.flow", "c.flow")]
+        )
+
+
+def test_an_algebraic_loop_names_its_models() -> None:
+    with pytest.raises(CompositionError, match="algebraic loop between a and b"):
+        VirtualPatient([echo("a"), echo("b")], [Coupling("a.flow", "b.flow"), Coupling("b.flow", "a.flow")])
+
+
+def test_only_outputs_of_a_beating_model_can_be_solved_for() -> None:
+    with pytest.raises(CompositionError, match="only outputs of a cyclic model"):
+        VirtualPatient([echo("a"), echo("b")], [Coupling("a.flow", "b.flow", solve="b.flow")])
+
+
+def test_an_input_without_a_law_cannot_follow() -> None:
+    wrong = Coupling(
+        "sunitinib_blood_pressure.diastolic_pressure",
+        "closed_loop_circulation.diastolic_pressure",
+        solve="closed_loop_circulation.arterial_compliance_ratio",
+        follow="closed_loop_circulation.systemic_resistance_ratio",
+    )
+    with pytest.raises(CompositionError, match="declares no law"):
+        VirtualPatient(["sunitinib_blood_pressure", "closed_loop_circulation"], [wrong])
+
+
+def test_a_model_cannot_be_named_twice() -> None:
+    with pytest.raises(CompositionError, match="named twice"):
+        VirtualPatient([model("hansson_gist"), "hansson_gist"])
