@@ -32,7 +32,7 @@ def baseline_summary(protocol: Protocol, outcomes: Outcomes) -> dict[str, Any]:
         (``<quantity>_residual``) the median and the largest absolute value, and spreads of the other columns
         that personalisation reports.
     """
-    table = outcomes.baseline.sort_values("pseudonym", kind="stable")
+    table = outcomes.baseline.sort_values("study_number", kind="stable")
     sexes = table["sex"].value_counts()
     quantities = [name for name in QUANTITIES if name in table.columns]
     conditions = [c.removeprefix(CONDITION) for c in table.columns if str(c).startswith(CONDITION)]

@@ -105,9 +105,13 @@ class Outcomes:
             raise OutcomesError("screening: assessed less excluded is not the number of baseline rows")
 
     def arm_patients(self, arm: str) -> pd.DataFrame:
-        """Disposition rows of one arm, indexed and sorted by pseudonym."""
+        """Disposition rows of one arm, indexed by pseudonym, in order of study number.
+
+        Sums run in this order, so that another key, and with it other pseudonyms, changes no last digit.
+        """
         rows = self.disposition[self.disposition["arm"] == arm]
-        return rows.set_index("pseudonym").sort_index()
+        order = self.baseline.sort_values("study_number", kind="stable")["pseudonym"]
+        return rows.set_index("pseudonym").reindex(order[order.isin(rows["pseudonym"])])
 
     def wide(self, arm: str, quantity: str, days: tuple[float, ...], value: str) -> pd.DataFrame:
         """One row per patient of an arm, one column per day, of ``true`` or ``observed`` values.
