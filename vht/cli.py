@@ -167,14 +167,10 @@ def trial_verify(
 @app.command()
 def quantities() -> None:
     """List the clinical quantities that the toolkit knows."""
-    from rich.table import Table
-
     from vht.quantities import QUANTITIES
 
-    table = Table("name", "label", "unit", "LOINC")
     for q in QUANTITIES.values():
-        table.add_row(q.name, q.label, q.unit, " ".join(q.loinc))
-    out.print(table, markup=False)
+        out.print(f"{q.name:<36}{q.label:<38}{q.unit:<18}{' '.join(q.loinc)}".rstrip(), markup=False)
 
 
 def main() -> None:
@@ -183,7 +179,7 @@ def main() -> None:
     An unexpected error prints where it happened, never its message: a message may quote a record.
     """
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)  # the code of a typer.Exit comes back as the value
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
     except typer.Abort:
@@ -193,10 +189,12 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:
         sys.exit(_explain(error))
+    if isinstance(code, int) and code:
+        sys.exit(code)
 
 
 def _explain(error: Exception) -> int:
-    from fhir_io import FhirImportError
+    from fhir_io import FhirImportError, SampleError
     from privacy import PrivacySafeError
     from trials.protocol import ProtocolError
     from trials.run import RunError
@@ -209,7 +207,15 @@ def _explain(error: Exception) -> int:
             err.print(usage.get_usage(), markup=False)
         err.print(f"[red]error:[/red] {_plain(error.format_message())}")
         return 2
-    known = (FhirImportError, PrivacySafeError, ProtocolError, RunError, StoreError, CompositionError)
+    known = (
+        FhirImportError,
+        SampleError,
+        PrivacySafeError,
+        ProtocolError,
+        RunError,
+        StoreError,
+        CompositionError,
+    )
     if isinstance(error, known):
         err.print(f"[red]error:[/red] {_plain(str(error))}")
         return 2
