@@ -52,7 +52,7 @@ demo: $(STAMP) ## run the main job, from synthetic records to a verified trial r
 	@echo "Open demo/run/report.html in a browser; 'make ui' shows the tracked run."
 
 test: $(STAMP) ## run the tests
-	$(BIN)/pytest --quiet --numprocesses $(WORKERS)
+	$(BIN)/pytest --quiet --numprocesses $(WORKERS) --dist loadfile
 
 lint: $(STAMP) ## check style, formatting and the direction of imports
 	$(BIN)/ruff check .
@@ -69,7 +69,8 @@ lock: $(STAMP) ## bring the locked requirements in step with pyproject.toml
 
 ui: $(STAMP) ## browse the demo's tracked runs on this machine (http://127.0.0.1:5000)
 	@test -f $(TRACKING) || { echo "$(TRACKING) does not exist; run 'make demo' first"; exit 1; }
-	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(TRACKING) --host 127.0.0.1 --port 5000
+	cd $(dir $(TRACKING)) && $(abspath $(BIN))/mlflow ui --backend-store-uri sqlite:///$(notdir $(TRACKING)) \
+		--host 127.0.0.1 --port 5000
 
 clean: ## remove .venv, the demo and all caches
 	rm -rf .venv demo dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -142,7 +142,8 @@ def verify_run(folder: Path, *, progress: Callable[[int, int], None] | None = No
     page = render_html(report).encode()
     if not found.differences and page != (folder / PAGE).read_bytes():
         found.notes.append(
-            f"{PAGE} differs in its drawing (another version of the plotting library), not in its numbers"
+            f"{PAGE} is drawn differently (another version of the toolkit or of its plotting library); "
+            "its numbers are the same"
         )
     found.steps.append(f"{REPORT} and {PAGE} made again from the results")
     return found

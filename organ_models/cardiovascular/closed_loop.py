@@ -63,9 +63,9 @@ class Parameters:
     compliance_pressure_exponent: Array = _p(
         1.66,
         "1",
-        "n of the pressure–compliance law C = C0 (P/P0)^-n, P the mean arterial pressure: 2 x the slope of "
-        "ln(pulse wave velocity) on ln(mean pressure) over the five pressure classes of the source "
-        "(1.63 at 55 a, 1.69 at 65 a), by Bramwell–Hill with lumen area constant",
+        # Twice the slope of ln(pulse wave velocity) on ln(mean pressure) over the source's five pressure
+        # classes, 1.63 at 55 a and 1.69 at 65 a (Bramwell–Hill, lumen area constant).
+        "n of the law C = C0 (P/P0)^-n, P mean arterial pressure; from pulse wave velocity by pressure class",
         source=MATTACE_RASO_2010,
         bounds=(0, 4),
     )
@@ -385,9 +385,11 @@ CLOSED_LOOP_CIRCULATION = OrganModel(
         },
         targets=("systolic_pressure", "diastolic_pressure"),
     ),
-    references=(REGAZZONI_2022, URSINO_1998, MATTACE_RASO_2010),
+    references=(REGAZZONI_2022, C12_CALIBRATION, URSINO_1998, MATTACE_RASO_2010),
     notes=(
         "No aortic characteristic impedance: peak aortic flow is about twice normal and ejection short. "
-        "No baroreflex: heart rate and contractility do not answer to pressure."
+        "No baroreflex: heart rate and contractility do not answer to pressure. The law by which compliance "
+        "falls with pressure comes from a cross-section of people and includes chronic stiffening: systolic "
+        "pressure probably rises too much for a given diastolic rise."
     ),
 )

@@ -103,3 +103,9 @@ def test_an_unknown_model_suggests_the_nearest() -> None:
 
 def test_physiology_is_in_float64() -> None:
     assert jnp.zeros(1).dtype == jnp.float64
+
+
+@pytest.mark.parametrize("m", MODELS, ids=lambda m: m.name)
+def test_every_parameters_source_is_among_the_references(m: OrganModel) -> None:
+    listed = {reference.key for reference in m.references}
+    assert {f.source.key for f in fields(m.Parameters).values() if f.source} <= listed

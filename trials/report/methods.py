@@ -48,10 +48,11 @@ def models(protocol: Protocol, provenance: Mapping[str, Any]) -> dict[str, Any]:
     if couplings:
         body += [blocks.heading("Couplings"), blocks.bullets(couplings)]
     body.append(blocks.heading("Parameters and their sources"))
+    numbers = _numbers(found)
     for model in found:
         if model.get("parameters"):
-            body.append(_parameter_table(model))
-    references = _references(found)
+            body.append(_parameter_table(model, numbers))
+    references = [f"[{number}] {text}" for number, text in enumerate(_references(found), 1)]
     if references:
         body += [blocks.heading("References"), blocks.bullets(references)]
     return blocks.section("models", "Virtual patient and models", body)
@@ -88,12 +89,12 @@ def _bare(name: Any) -> str:
     return words.plain_name(str(name).partition(".")[2] or str(name))
 
 
-def _parameter_table(model: Mapping[str, Any]) -> Block:
+def _parameter_table(model: Mapping[str, Any], numbers: Mapping[str, int]) -> Block:
     rows = []
     for parameter in model["parameters"]:
         value, spread = parameter.get("value"), parameter.get("spread")
         shown = (
-            words.significant(value, 4) if isinstance(value, (int, float)) else str(value or words.NOTHING)
+            words.significant(value, 12) if isinstance(value, (int, float)) else str(value or words.NOTHING)
         )
         meaning = words.sentence(str(parameter.get("description") or ""))
         rows.append(
@@ -103,7 +104,7 @@ def _parameter_table(model: Mapping[str, Any]) -> Block:
                     blocks.cell(meaning),
                     blocks.cell(words.with_unit(shown, str(parameter.get("unit", "1"))), value),
                     blocks.cell(words.significant(spread, 3) if spread else words.NOTHING, spread),
-                    blocks.cell(str(parameter.get("source") or words.NOTHING)),
+                    blocks.cell(_source(parameter.get("source"), numbers)),
                     blocks.cell(str(parameter.get("certainty") or words.NOTHING)),
                 ],
             )
@@ -114,9 +115,28 @@ def _parameter_table(model: Mapping[str, Any]) -> Block:
         ["Parameter", "Meaning", "Value", "ω²", "Source", "Certainty"],
         rows,
         note="ω², variance of the logarithm between individuals; a dash where none is declared. Values are "
-        "those before personalisation. Sources are in the references below.",
+        "those before personalisation. Sources are numbered as in the references below.",
         words=True,
     )
+
+
+def _numbers(found: list[Mapping[str, Any]]) -> dict[str, int]:
+    """The number of each reference in the list, by its key."""
+    keys = [
+        "" if isinstance(reference, str) else str(reference.get("key") or reference.get("name") or "")
+        for model in found
+        for reference in model.get("references", [])
+    ]
+    listed = dict.fromkeys(k for k in keys if k)
+    texts = _references(found)
+    return {k: n for k in listed for n, text in enumerate(texts, 1) if text.startswith(f"{k}. ")}
+
+
+def _source(source: Any, numbers: Mapping[str, int]) -> str:
+    """``[3]`` for a listed reference; the source as it is given for another."""
+    if not source:
+        return words.NOTHING
+    return f"[{numbers[source]}]" if source in numbers else str(source)
 
 
 def _references(found: list[Mapping[str, Any]]) -> list[str]:
@@ -131,7 +151,7 @@ def _reference(reference: Mapping[str, Any]) -> str:
     text = str(reference.get("text") or reference.get("citation") or "")
     doi = reference.get("doi")
     key = reference.get("key") or reference.get("name")
-    return f"{f'[{key}] ' if key else ''}{text}{f' doi:{doi}' if doi else ''}"
+    return f"{f'{key}. ' if key else ''}{text}{f' doi:{doi}' if doi else ''}"
 
 
 def design(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any]:
