@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, dataclass_transform
 
 import jax
+import numpy as np
 
 from organ_models.units import conversion
 
@@ -116,6 +117,12 @@ def fields(kind: type | object) -> dict[str, Field]:
 def values(record: Any) -> dict[str, Any]:
     """Field values of a :func:`variables` record, by name, in order."""
     return {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+
+
+def take(record: T, lanes: Any, n: int) -> T:
+    """A record of ``n`` patients reduced to some of them; scalar fields hold for all."""
+    chosen = {k: np.broadcast_to(np.asarray(v, float), (n,))[lanes] for k, v in values(record).items()}
+    return type(record)(**chosen)
 
 
 @variables

@@ -60,6 +60,13 @@ class Orbits:
     beats: np.ndarray
     converged: np.ndarray
 
+    def take(self, lanes: np.ndarray) -> Orbits:
+        """The orbits of some lanes, in the order given."""
+        outputs = {name: column[lanes] for name, column in self.outputs.items()}
+        return Orbits(
+            self.state[:, lanes], outputs, self.residual[lanes], self.beats[lanes], self.converged[lanes]
+        )
+
 
 def periodic_orbits(
     model: OrganModel,

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from vht.cli import main
+
+Command = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -20,6 +25,23 @@ def shared_data() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run ``vht`` with some words: its exit code, standard output, and standard error on one line."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        sys.argv = ["vht", *map(str, words)]
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        shown = capsys.readouterr()
+        return code, shown.out, " ".join(shown.err.split())
+
+    return run
 
 
 @pytest.hookimpl(trylast=True)

@@ -10,28 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Command
 from tests.vht.people import gist_patient
 from vht import Store
-from vht.cli import main
 
 PROTOCOL = Path(__file__).resolve().parents[1] / "trials" / "examples" / "sunitinib_gist.yaml"
 
 
-def vht(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
-    sys.argv = ["vht", *map(str, words)]
-    code = 0
-    try:
-        main()
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    shown = capsys.readouterr()
-    return code, shown.out, " ".join(shown.err.split())
-
-
 @pytest.fixture
-def keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+def keys(tmp_path: Path, command: Command) -> Path:
     folder = tmp_path / "keys"
-    assert vht(capsys, "keys", "init", "--keys", folder)[0] == 0
+    assert command("keys", "init", "--keys", folder)[0] == 0
     return folder
 
 
@@ -41,9 +30,9 @@ def states(tmp_path: Path) -> Path:
     return tmp_path / "states"
 
 
-def refused(capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
+def refused(command: Command, *words: str | Path) -> str:
     """The message of a command that must be refused, with nothing on standard output."""
-    code, out, err = vht(capsys, *words)
+    code, out, err = command(*words)
     assert code == 2, (out, err)
     assert err.startswith(("error:", "Usage:"))
     assert "Traceback" not in err
@@ -64,10 +53,8 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
         (["trial", "verify"], "compare, number by number"),
     ],
 )
-def test_help_says_what_a_command_does(
-    capsys: pytest.CaptureFixture[str], words: list[str], expected: str
-) -> None:
-    code, out, _ = vht(capsys, *words, "--help")
+def test_help_says_what_a_command_does(command: Command, words: list[str], expected: str) -> None:
+    code, out, _ = command(*words, "--help")
     assert code == 0
     assert expected in " ".join(out.replace("│", " ").split())
 
@@ -82,29 +69,29 @@ def test_the_command_line_starts_without_loading_the_engine() -> None:
     assert seen.stdout.split() == ["False", "False"]
 
 
-def test_an_empty_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path, keys: Path) -> None:
+def test_an_empty_folder(command: Command, tmp_path: Path, keys: Path) -> None:
     (tmp_path / "empty").mkdir()
-    message = refused(capsys, "import", tmp_path / "empty", "--keys", keys, "--states", tmp_path / "s")
+    message = refused(command, "import", tmp_path / "empty", "--keys", keys, "--states", tmp_path / "s")
     assert "holds no FHIR file" in message
     assert not (tmp_path / "s").exists()
 
 
-def test_a_truncated_json(capsys: pytest.CaptureFixture[str], tmp_path: Path, keys: Path) -> None:
+def test_a_truncated_json(command: Command, tmp_path: Path, keys: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.json").write_text('{"resourceType": "Bundle", "entry": [{')
-    message = refused(capsys, "import", tmp_path / "in", "--keys", keys, "--states", tmp_path / "s")
+    message = refused(command, "import", tmp_path / "in", "--keys", keys, "--states", tmp_path / "s")
     assert "file 1 of 1" in message
     assert "JSON" in message
 
 
-def test_a_bundle_that_is_not_fhir(capsys: pytest.CaptureFixture[str], tmp_path: Path, keys: Path) -> None:
+def test_a_bundle_that_is_not_fhir(command: Command, tmp_path: Path, keys: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.json").write_text('{"entry": [{"name": "x"}]}')
-    message = refused(capsys, "import", tmp_path / "in", "--keys", keys, "--states", tmp_path / "s")
+    message = refused(command, "import", tmp_path / "in", "--keys", keys, "--states", tmp_path / "s")
     assert "resourceType" in message
 
 
-def test_r5_data(capsys: pytest.CaptureFixture[str], tmp_path: Path, keys: Path) -> None:
+def test_r5_data(command: Command, tmp_path: Path, keys: Path) -> None:
     (tmp_path / "in").mkdir()
     encounter = {
         "resourceType": "Encounter",
@@ -114,48 +101,44 @@ def test_r5_data(capsys: pytest.CaptureFixture[str], tmp_path: Path, keys: Path)
     }
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": encounter}]}
     (tmp_path / "in" / "a.json").write_text(json.dumps(bundle))
-    message = refused(capsys, "import", tmp_path / "in", "--keys", keys, "--states", tmp_path / "s")
+    message = refused(command, "import", tmp_path / "in", "--keys", keys, "--states", tmp_path / "s")
     assert "R5" in message
     assert "R4" in message
 
 
-def test_an_import_without_keys_says_how_to_make_them(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    message = refused(capsys, "import", tmp_path, "--keys", tmp_path / "none", "--states", tmp_path / "s")
+def test_an_import_without_keys_says_how_to_make_them(command: Command, tmp_path: Path) -> None:
+    message = refused(command, "import", tmp_path, "--keys", tmp_path / "none", "--states", tmp_path / "s")
     assert "vht keys init --keys" in message
 
 
-def test_keys_are_never_made_twice(capsys: pytest.CaptureFixture[str], keys: Path) -> None:
+def test_keys_are_never_made_twice(command: Command, keys: Path) -> None:
     before = {p.name: p.read_bytes() for p in keys.iterdir()}
-    refused(capsys, "keys", "init", "--keys", keys)
+    refused(command, "keys", "init", "--keys", keys)
     assert {p.name: p.read_bytes() for p in keys.iterdir()} == before
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file permissions of POSIX")
-def test_keys_that_others_may_read_are_refused(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, keys: Path
-) -> None:
+def test_keys_that_others_may_read_are_refused(command: Command, tmp_path: Path, keys: Path) -> None:
     (keys / "master.key").chmod(0o644)
-    message = refused(capsys, "import", tmp_path, "--keys", keys, "--states", tmp_path / "s")
+    message = refused(command, "import", tmp_path, "--keys", keys, "--states", tmp_path / "s")
     assert "chmod" in message
 
 
-def test_a_sample_is_not_written_over_other_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_sample_is_not_written_over_other_files(command: Command, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("x")
-    refused(capsys, "sample", "--patients", 2, "--out", tmp_path)
+    refused(command, "sample", "--patients", 2, "--out", tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_an_unreadable_protocol(capsys: pytest.CaptureFixture[str], tmp_path: Path, states: Path) -> None:
+def test_an_unreadable_protocol(command: Command, tmp_path: Path, states: Path) -> None:
     for content in ("arms: [", "just words", ""):
         (tmp_path / "p.yaml").write_text(content)
         message = refused(
-            capsys, "trial", "run", tmp_path / "p.yaml", "--states", states, "--out", tmp_path / "o"
+            command, "trial", "run", tmp_path / "p.yaml", "--states", states, "--out", tmp_path / "o"
         )
         assert "p.yaml" in message
     message = refused(
-        capsys, "trial", "run", tmp_path / "none.yaml", "--states", states, "--out", tmp_path / "o"
+        command, "trial", "run", tmp_path / "none.yaml", "--states", states, "--out", tmp_path / "o"
     )
     assert "none.yaml" in message
     assert not (tmp_path / "o").exists()
@@ -179,42 +162,42 @@ def test_an_unreadable_protocol(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     ],
 )
 def test_a_wrong_protocol_is_answered_with_its_line(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, states: Path, old: str, new: str, message: str
+    command: Command, tmp_path: Path, states: Path, old: str, new: str, message: str
 ) -> None:
     text = PROTOCOL.read_text()
     assert old in text
     (tmp_path / "p.yaml").write_text(text.replace(old, new, 1))
     line = text[: text.index(old)].count("\n") + 1
-    shown = refused(capsys, "trial", "run", tmp_path / "p.yaml", "--states", states, "--out", tmp_path / "o")
+    shown = refused(command, "trial", "run", tmp_path / "p.yaml", "--states", states, "--out", tmp_path / "o")
     assert message in shown
     assert f"p.yaml:{line}" in shown
     assert not (tmp_path / "o").exists()
 
 
-def test_a_folder_that_holds_a_run(capsys: pytest.CaptureFixture[str], tmp_path: Path, states: Path) -> None:
-    command = ["trial", "run", PROTOCOL, "--states", states, "--out", tmp_path / "o", "--no-track"]
-    code, out, _ = vht(capsys, *command)
+def test_a_folder_that_holds_a_run(command: Command, tmp_path: Path, states: Path) -> None:
+    words = ["trial", "run", PROTOCOL, "--states", states, "--out", tmp_path / "o", "--no-track"]
+    code, out, _ = command(*words)
     assert code == 0
     assert "enrolled 3 of 3" in out
-    assert "--overwrite" in refused(capsys, *command)
-    assert vht(capsys, *command, "--overwrite")[0] == 0
-    code, out, _ = vht(capsys, "trial", "verify", tmp_path / "o")
+    assert "--overwrite" in refused(command, *words)
+    assert command(*words, "--overwrite")[0] == 0
+    code, out, _ = command("trial", "verify", tmp_path / "o")
     assert code == 0
     assert "verified:" in out
     results = tmp_path / "o" / "results.json"
     results.write_text(results.read_text().replace("1", "2", 1))
-    code, _, err = vht(capsys, "trial", "verify", tmp_path / "o")
+    code, _, err = command("trial", "verify", tmp_path / "o")
     assert code == 1
     assert "not verified: results.json" in err
 
 
-def test_a_wrong_option_is_answered_with_usage(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert "Usage: vht trial run" in refused(capsys, "trial", "run", "--state", tmp_path)
-    assert "Missing option" in refused(capsys, "keys", "init")
+def test_a_wrong_option_is_answered_with_usage(command: Command, tmp_path: Path) -> None:
+    assert "Usage: vht trial run" in refused(command, "trial", "run", "--state", tmp_path)
+    assert "Missing option" in refused(command, "keys", "init")
 
 
 def test_an_unexpected_error_quotes_nothing(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import fhir_io
 
@@ -223,15 +206,15 @@ def test_an_unexpected_error_quotes_nothing(
 
     monkeypatch.setattr(fhir_io, "write_sample", broken)
     monkeypatch.delenv("VHT_DEBUG", raising=False)
-    code, out, err = vht(capsys, "sample", "--out", tmp_path / "x")
+    code, out, err = command("sample", "--out", tmp_path / "x")
     assert code == 3
     assert "Jane" not in out + err
     assert "1961" not in out + err
     assert "internal error: RuntimeError at test_cli.py:" in err
 
 
-def test_quantities_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = vht(capsys, "quantities")
+def test_quantities_are_listed(command: Command) -> None:
+    code, out, _ = command("quantities")
     assert code == 0
     assert "systolic_blood_pressure" in out
     assert "8480-6" in out

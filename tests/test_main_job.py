@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from privacy.scan import LeakScanner
+from tests.conftest import Command
 from vht import Store
 from vht.cli import main
 
@@ -34,18 +35,6 @@ class Job:
     def written(self) -> list[Path]:
         """All that is written beyond the door: everything but the records and the keys."""
         return [p for p in self.folder.iterdir() if p.name not in ("fhir", "keys")]
-
-
-def run(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str]:
-    """One command; its exit code and all it printed."""
-    sys.argv = ["vht", *map(str, words)]
-    code = 0
-    try:
-        main()
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    shown = capsys.readouterr()
-    return code, shown.out + shown.err
 
 
 def planted(bundle: dict) -> set[str]:  # type: ignore[type-arg]
@@ -213,12 +202,9 @@ def test_the_scan_finds_a_leak_where_there_is_one(
         assert token in found
 
 
-def test_a_second_import_adds_nothing_and_changes_no_pseudonym(
-    job: Job, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_second_import_adds_nothing_and_changes_no_pseudonym(job: Job, command: Command) -> None:
     before = Store(job.folder / "states").cohort()
-    code, _ = run(
-        capsys,
+    code, _, _ = command(
         "import",
         job.folder / "fhir",
         "--keys",
@@ -231,9 +217,7 @@ def test_a_second_import_adds_nothing_and_changes_no_pseudonym(
 
 
 @pytest.mark.parametrize("spoil", ["not json", "wrong type", "truncated", "value"])
-def test_errors_name_no_patient(
-    job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: str
-) -> None:
+def test_errors_name_no_patient(job: Job, tmp_path: Path, command: Command, spoil: str) -> None:
     source = tmp_path / "fhir"
     source.mkdir()
     for file in sorted((job.folder / "fhir").glob("*.json"))[:3]:
@@ -250,8 +234,7 @@ def test_errors_name_no_patient(
         )
     else:
         victim.write_text(text.replace('"gender"', '"geschlecht"'))
-    code, printed = run(
-        capsys,
+    code, out, err = command(
         "import",
         source,
         "--keys",
@@ -261,6 +244,7 @@ def test_errors_name_no_patient(
         "--validation",
         "full",
     )
+    printed = out + err
     folder_free = printed.replace(str(tmp_path), "").replace(str(job.folder), "")
     assert job.scanner.scan_bytes(folder_free.encode()) == []
     if spoil != "value":

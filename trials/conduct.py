@@ -6,7 +6,6 @@ no bit of the result. All arms use the same virtual patients with the same luck 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from organ_models.model import OrganModel, fields, values
-from organ_models.solvers import Failure, Orbits
+from organ_models.model import fields
+from organ_models.solvers import Failure
 from trials.compose import compose, doses_of
 from trials.outcomes import COMPLETED, FAILED, WITHDRAWN, Outcomes, Screening
 from trials.protocol import Arm, Protocol
@@ -250,14 +249,12 @@ def _run_arm(
     days = np.concatenate([np.broadcast_to(grid[:, None], (grid.size, n)), _peak_days(patient, course, n)])
     cycles = cycles_on(
         patient,
-        {name: _only(patient.models[name], base, able) for name, base in baselines.items()},
+        {name: base.take(able) for name, base in baselines.items()},
         {port: trace[:, able] for port, trace in course.items()},
         days[:, able],
     )
     failure = unmade.copy()
-    failure[able] = first_failure(
-        _people(people, able), {p: t[:, able] for p, t in course.items()}, grid, cycles
-    )
+    failure[able] = first_failure(people.take(able), {p: t[:, able] for p, t in course.items()}, grid, cycles)
     failure[(failure == None) & ~people.valid()] = Failure.INVALID_PARAMETER  # noqa: E711
     fine = failure == None  # noqa: E711
     collected.cycles += days[:, able].size if patient.cyclic else 0
@@ -360,34 +357,6 @@ def _peak_days(patient: VirtualPatient, course: dict[str, np.ndarray], n: int) -
 
 def _cyclic(patient: VirtualPatient) -> set[str]:
     return {m.name for m in patient.cyclic}
-
-
-def _only(model: OrganModel, base: Baseline, lanes: np.ndarray) -> Baseline:
-    n = base.orbits.residual.size
-    parameters = {
-        k: np.broadcast_to(np.asarray(v, float), (n,))[lanes] for k, v in values(base.parameters).items()
-    }
-    orbits = Orbits(
-        base.orbits.state[:, lanes],
-        {k: v[lanes] for k, v in base.orbits.outputs.items()},
-        base.orbits.residual[lanes],
-        base.orbits.beats[lanes],
-        base.orbits.converged[lanes],
-    )
-    jacobians = {k: v[lanes] for k, v in base.jacobians.items()}
-    return Baseline(model.Parameters(**parameters), orbits, jacobians)
-
-
-def _people(people: Individuals, lanes: np.ndarray) -> Individuals:
-    n = len(people)
-    chosen = {
-        name: dataclasses.replace(
-            record,
-            **{k: np.broadcast_to(np.asarray(v, float), (n,))[lanes] for k, v in values(record).items()},
-        )
-        for name, record in people.parameters.items()
-    }
-    return Individuals(people.study_numbers[lanes], chosen)
 
 
 def _stacked(parts: list[pd.DataFrame], protocol: Protocol) -> pd.DataFrame:

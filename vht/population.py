@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
-from organ_models.model import Field, OrganModel, fields
+from organ_models.model import Field, OrganModel, fields, take
 from organ_models.solvers import periodic_orbits
 from vht.patient import VirtualPatient
 from vht.quantities import quantity
@@ -101,6 +101,11 @@ class Individuals:
 
     def __len__(self) -> int:
         return int(self.study_numbers.size)
+
+    def take(self, lanes: np.ndarray) -> Individuals:
+        """Some of the patients, in the order given."""
+        chosen = {name: take(record, lanes, len(self)) for name, record in self.parameters.items()}
+        return Individuals(self.study_numbers[lanes], chosen)
 
     def valid(self) -> np.ndarray:
         """Patients whose every parameter is a number within its declared bounds, shape ``(n,)``."""

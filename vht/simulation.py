@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from organ_models.model import OrganModel, fields, values
+from organ_models.model import OrganModel, fields, take, values
 from organ_models.solvers import Failure, Orbits, in_blocks, periodic_orbits, rk4_step, waveforms
 from vht.matching import Matching, match_output, sensitivity
 from vht.patient import CompositionError, VirtualPatient, Wire
@@ -38,6 +38,12 @@ class Baseline:
     parameters: Any
     orbits: Orbits
     jacobians: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def take(self, lanes: np.ndarray) -> Baseline:
+        """The baseline of some patients, in the order given; a patient may stand more than once."""
+        parameters = take(self.parameters, lanes, self.orbits.residual.size)
+        jacobians = {index: matrix[lanes] for index, matrix in self.jacobians.items()}
+        return Baseline(parameters, self.orbits.take(lanes), jacobians)
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ class Simulation:
         if row is None:
             raise ValueError(f"day {day:g} is not a reporting day of this simulation")
         model = self.patient.cyclic[0]
-        parameters = _take(self.individuals.parameters[model.name], slice(individual, individual + 1))
+        parameters = take(self.individuals.parameters[model.name], [individual], len(self.individuals))
         ports = {p: self.cycles.inputs[f"{model.name}.{p}"][row, [individual]] for p in fields(model.Inputs)}
         state = self.cycles.states[model.name][row][:, [individual]]
         traces = waveforms(model, parameters, model.Inputs(**ports), state)
@@ -236,25 +242,23 @@ def cycles_on(
     flat = days.ravel()
 
     for model in patient.cyclic:
-        base = baselines[model.name]
-        rest = {name: column[person] for name, column in base.orbits.outputs.items()}
-        parameters = _take(base.parameters, person)
-        start = base.orbits.state[:, person]
+        base = baselines[model.name].take(person)
+        parameters, start = base.parameters, base.orbits.state
         fed = {
             w.target[1]: w.convert.factor * course[_name(w.source)][flat, person] + w.convert.offset
             for w in patient.inputs_of(model.name)
         }
         solving = [(i, w) for i, w in enumerate(patient.solving) if w.target[0] == model.name]
-        fine = base.orbits.converged[person]
+        fine = base.orbits.converged
         if solving:
             index, wire = solving[0]
             target = wire.convert.factor * course[_name(wire.source)][flat, person] + wire.convert.offset
             match = match_output(
                 _matching(patient, wire),
                 parameters,
-                rest,
+                base.orbits.outputs,
                 target,
-                jacobian=base.jacobians[index][person],
+                jacobian=base.jacobians[index],
                 start=start,
             )
             ports, orbits, reached = values(match.inputs), match.orbits, match.reached
@@ -308,10 +312,6 @@ def _matching(patient: VirtualPatient, wire: Wire) -> Matching:
     assert coupling.solve is not None
     follow = coupling.follow.partition(".")[2] if coupling.follow else None
     return Matching(patient.models[wire.target[0]], wire.target[1], coupling.solve.partition(".")[2], follow)
-
-
-def _take(record: Any, lanes: Any) -> Any:
-    return type(record)(**{k: np.atleast_1d(np.asarray(v, float))[lanes] for k, v in values(record).items()})
 
 
 def _name(port: tuple[str, str]) -> str:
