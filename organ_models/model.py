@@ -6,7 +6,7 @@ JAX pytrees, every field carrying its unit and meaning::
 
     @variables
     class Parameters:
-        growth_rate: Array = parameter(0.0734, "/d", bounds=(0, 1), omega2=0.04, source="...", doc="rate")
+        growth_rate: Array = parameter(0.743, "/d", "rate", bounds=(0, 9), source=BENZEKRY_2014)
 
     @variables
     class State:
@@ -147,7 +147,8 @@ class Cycle:
             dimensionless and comparable across states.
         laws: input ports that may follow the outputs: ``law(baseline, now, parameters) -> value``.
         calibrated: parameters that personalisation moves, with the SD of their log-normal prior.
-        targets: outputs that personalisation matches; each is a clinical quantity.
+        targets: outputs that personalisation matches, each a clinical quantity, with the coefficient of
+            variation of its clinical measurement (it widens the posterior, it does not loosen the match).
         steps: Runge–Kutta steps a period.
     """
 
@@ -158,7 +159,7 @@ class Cycle:
     weights: Callable[[Any], Any]
     laws: Mapping[str, Callable[[Any, Any, Any], Array]] = dataclasses.field(default_factory=dict)
     calibrated: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    targets: tuple[str, ...] = ()
+    targets: Mapping[str, float] = dataclasses.field(default_factory=dict)
     steps: int = 1000
 
 

@@ -173,6 +173,7 @@ def twins(
     people = individuals(patient, table, seed=seed)
     failure = np.full(len(table), None, dtype=object)
     baselines: dict[str, Baseline] = {}
+    lacking = table[[q for q in _asked(patient) if q in table]].isna().any(axis=1).to_numpy()
     table = table.copy()
     for model in patient.cyclic:
         assert model.cycle is not None
@@ -182,7 +183,8 @@ def twins(
         if len(have) < len(shown) or not shown:
             baselines[model.name] = untreated(patient, model, start, len(table))
             continue
-        fitted = personalise(model, start, {k: table[q].to_numpy(float) for k, q in have.items()})
+        wanted = {k: table[q].to_numpy(float) for k, q in have.items()}
+        fitted = personalise(model, start, wanted)
         people.parameters[model.name] = fitted.parameters
         baselines[model.name] = baseline_of(patient, model, fitted.parameters, fitted.orbits)
         failure[~fitted.solved] = Failure.TARGET_NOT_REACHED
@@ -197,6 +199,7 @@ def twins(
         for name, ratio in fitted.log_ratio.items():
             table[f"{name}_ratio"] = np.where(fitted.solved, np.exp(ratio), np.nan)
             table[f"{name}_posterior_log_sd"] = np.where(fitted.solved, fitted.posterior_log_sd[name], np.nan)
+    failure[lacking] = Failure.MISSING_INPUT
     return people, baselines, table, failure
 
 
@@ -205,14 +208,14 @@ def twins(
 
 def _needed_quantities(protocol: Protocol, patient: VirtualPatient) -> list[str]:
     rules = protocol.population.eligibility
-    asked = [
-        f.quantity
-        for m in patient.models.values()
-        for f in fields(m.Parameters).values()
-        if f.quantity is not None
-    ]
-    shown = [fields(m.Outputs)[t].quantity or "" for m in patient.cyclic if m.cycle for t in m.cycle.targets]
-    return [q for q in dict.fromkeys([*shown, *asked, *rules.quantities, *rules.ranges]) if q]
+    return list(dict.fromkeys([*_asked(patient), *rules.quantities, *rules.ranges]))
+
+
+def _asked(patient: VirtualPatient) -> list[str]:
+    """Quantities that the models need of a patient: to match, and to start from."""
+    shown = [fields(m.Outputs)[t].quantity for m in patient.cyclic if m.cycle for t in m.cycle.targets]
+    starts = [f.quantity for m in patient.models.values() for f in fields(m.Parameters).values()]
+    return list(dict.fromkeys(q for q in (*shown, *starts) if q))
 
 
 def _run_chunk(

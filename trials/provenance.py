@@ -47,15 +47,7 @@ def provenance(
         "software": software(),
         "platform": this_platform(),
         "models": [describe(m) for m in patient.models.values()],
-        "couplings": [
-            {
-                "from": c.source,
-                "to": c.target,
-                **({"solve": c.solve} if c.solve else {}),
-                **({"with": c.follow} if c.follow else {}),
-            }
-            for c in patient.couplings
-        ],
+        "couplings": couplings(patient),
         "data": {
             "states_digest": cohort.digest,
             "protocol_digest": protocol.digest,
@@ -77,6 +69,18 @@ def provenance(
         },
         "mlflow": {"experiment": protocol.name},
     }
+
+
+def couplings(patient: VirtualPatient) -> list[dict[str, str]]:
+    """The couplings in the words of the protocol."""
+    return [
+        {
+            key: value
+            for key, value in {"from": c.source, "to": c.target, "solve": c.solve, "with": c.follow}.items()
+            if value
+        }
+        for c in patient.couplings
+    ]
 
 
 def software() -> dict[str, str]:

@@ -17,6 +17,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
 )
@@ -92,7 +93,7 @@ def import_(
 
     if validation not in ("full", "shape", "none"):
         raise typer.BadParameter("choose full, shape or none", param_hint="--validation")
-    with Pseudonymiser.open(keys, project) as pseudonymiser, _progress("reading", "files") as progress:
+    with Pseudonymiser.open(keys, project) as pseudonymiser, _progress("reading") as progress:
         report = import_records(
             source,
             pseudonymiser=pseudonymiser,
@@ -242,8 +243,8 @@ def _done(what: str, where: Path | str) -> None:
 
 
 @contextmanager
-def _progress(verb: str, unit: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar on a terminal, nothing elsewhere."""
+def _progress(verb: str, unit: str = "") -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar on a terminal, nothing elsewhere; it counts if there is something to count."""
     if not err.is_terminal:
         yield None
         return
@@ -251,8 +252,7 @@ def _progress(verb: str, unit: str) -> Iterator[Callable[[int, int], None] | Non
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
+        *((MofNCompleteColumn(), TextColumn(unit)) if unit else (TaskProgressColumn(),)),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=err, transient=True) as bar:

@@ -383,7 +383,8 @@ CLOSED_LOOP_CIRCULATION = OrganModel(
             "systemic_arterial_compliance": 0.30,
             "stressed_volume": 0.15,
         },
-        targets=("systolic_pressure", "diastolic_pressure"),
+        # clinical noise assumed for the identifiability analysis of this circulation
+        targets={"systolic_pressure": 0.04, "diastolic_pressure": 0.05},
     ),
     references=(REGAZZONI_2022, C12_CALIBRATION, URSINO_1998, MATTACE_RASO_2010),
     notes=(
