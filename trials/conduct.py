@@ -20,7 +20,7 @@ from trials.outcomes import COMPLETED, FAILED, WITHDRAWN, Outcomes, Screening
 from trials.protocol import Arm, Protocol
 from vht.patient import VirtualPatient
 from vht.personalisation import personalise
-from vht.population import Individuals, baseline_table, individuals
+from vht.population import Individuals, baseline_table, impute, individuals
 from vht.quantities import quantity
 from vht.randomness import normal, uniform
 from vht.simulation import Baseline, baseline_of, cycles_on, first_failure, slow_course, untreated
@@ -91,7 +91,9 @@ def conduct(
     """
     patient = compose(protocol)
     wanted = _needed_quantities(protocol, patient)
-    table = baseline_table(cohort, wanted, seed=protocol.seed)
+    if "heart_rate" in wanted:
+        cohort = impute(cohort, seed=protocol.seed)
+    table = baseline_table(cohort, wanted)
     table, screening = screen(protocol, cohort, table)
     if table.empty:
         reasons = ", ".join(f"{k}: {v}" for k, v in screening.excluded.items())

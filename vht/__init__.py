@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vht.compositions import sunitinib_gist
     from vht.patient import CompositionError, Coupling, VirtualPatient
     from vht.personalisation import Personalisation, personalise
-    from vht.population import Individuals, baseline_table, individuals, typical
+    from vht.population import Individuals, baseline_table, impute, individuals, typical
     from vht.quantities import QUANTITIES, Quantity, UnknownQuantity, quantity
     from vht.simulation import Simulation, simulate
     from vht.state import Event, Observation, PatientState
@@ -42,6 +42,7 @@ _HOME = {
     "UnknownQuantity": "quantities",
     "VirtualPatient": "patient",
     "baseline_table": "population",
+    "impute": "population",
     "individuals": "population",
     "personalise": "personalisation",
     "quantity": "quantities",
@@ -67,6 +68,7 @@ __all__ = [
     "UnknownQuantity",
     "VirtualPatient",
     "baseline_table",
+    "impute",
     "individuals",
     "personalise",
     "quantity",
