@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import scipy
 
-from organ_models.model import OrganModel, fields
+from organ_models.model import OrganModel
+from organ_models.record import record
 from organ_models.solvers import BLOCK
 from trials.conduct import Numerics
 from trials.protocol import Protocol
@@ -126,27 +127,13 @@ def source_digest() -> str:
 
 
 def describe(model: OrganModel) -> dict[str, Any]:
-    """A model as the report shows it."""
-    return {
-        "name": model.name,
-        "title": model.title,
-        "version": model.version,
-        "clock": model.clock,
-        "states": list(fields(model.State)),
-        "notes": model.notes,
-        "references": [{"key": r.key, "text": r.text, "doi": r.doi} for r in model.references],
-        "parameters": [
-            {
-                "name": name,
-                "description": f.doc,
-                "value": f.default,
-                "unit": f.unit,
-                "spread": f.omega2,
-                "source": f.source.key if f.source else "",
-                "certainty": f.certainty,
-            }
-            for name, f in fields(model.Parameters).items()
-        ],
+    """A model as the report shows it: what of its record decides the numbers of a run."""
+    made = record(model)
+    kept = ("name", "title", "version", "clock", "notes", "parameters", "covariances")
+    own = {reference.key for reference in model.references}
+    return {key: made[key] for key in kept} | {
+        "states": [state["name"] for state in made["states"]],
+        "references": [reference for reference in made["references"] if reference["key"] in own],
     }
 
 

@@ -134,6 +134,15 @@ class VirtualPatient:
                     return f"{model.name}.{port}"
         return None
 
+    def graph(self) -> str:
+        """The coupling diagram, as SVG: the same composition gives the same text."""
+        from vht.diagram import coupling_diagram
+
+        return coupling_diagram(self)
+
+    def _repr_html_(self) -> str:
+        return self.graph()
+
     def __repr__(self) -> str:
         parameters = sum(len(fields(m.Parameters)) for m in self.models.values())
         states = sum(len(fields(m.State)) for m in self.models.values())
