@@ -49,6 +49,12 @@ HANSSON_REGRESSION = Reference(
     "Regression values of the equations of Hansson et al. 2013 for the typical patient, computed for this "
     "project by an implementation of its own.",
 )
+YU_2015 = Reference(
+    "yu_2015",
+    "Yu H, Steeghs N, Kloth JSL, et al. Integrated semi-physiological pharmacokinetic model for both "
+    "sunitinib and its active metabolite SU12662. Br J Clin Pharmacol 2015;79:809-819.",
+    "10.1111/bcp.12550",
+)
 HYPOTHETICAL = Reference(
     "hypothetical",
     "Hypothetical drug, not a product: an example of how a direct effect on resistance is composed.",

@@ -218,3 +218,44 @@ def test_quantities_are_listed(command: Command) -> None:
     assert code == 0
     assert "systolic_blood_pressure" in out
     assert "8480-6" in out
+
+
+def test_records_of_which_nobody_can_be_made_end_with_an_error(
+    command: Command, tmp_path: Path, keys: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    observation = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": observation}]}
+    (tmp_path / "in" / "a.json").write_text(json.dumps(bundle))
+    code, out, err = command("import", tmp_path / "in", "--keys", keys, "--states", tmp_path / "s")
+    assert code == 1
+    assert "read 1 resources = used 0 + not used 1" in out
+    assert "no patient could be made" in err
+    assert not (tmp_path / "s" / "import-report.json").exists()
+
+
+def test_keys_and_states_are_kept_apart(command: Command, tmp_path: Path, keys: Path) -> None:
+    for states in (keys, keys / "states", tmp_path):
+        assert "separate folders" in refused(command, "import", tmp_path, "--keys", keys, "--states", states)
+
+
+def test_a_group_without_a_command_shows_its_help_and_nothing_else(command: Command) -> None:
+    code, out, err = command("trial")
+    assert code in (0, 2)
+    assert "verify" in out + err
+    assert "error" not in out + err
+
+
+def test_a_model_that_nothing_drives_is_an_error_with_its_line(
+    command: Command, tmp_path: Path, states: Path
+) -> None:
+    text = PROTOCOL.read_text()
+    link = "    - {from: sunitinib_exposure.daily_exposure, to: hansson_gist.daily_exposure}\n"
+    assert link in text
+    (tmp_path / "p.yaml").write_text(text.replace(link, ""))
+    message = refused(
+        command, "trial", "run", tmp_path / "p.yaml", "--states", states, "--out", tmp_path / "o"
+    )
+    assert "nothing drives hansson_gist.daily_exposure" in message
+    line = next(i for i, row in enumerate(text.splitlines(), 1) if row.strip().startswith("models:"))
+    assert f"p.yaml:{line}" in message

@@ -37,6 +37,12 @@ def compose(protocol: Protocol) -> VirtualPatient:
             raise protocol.error_at(("visits", name), message)
     for index, arm in enumerate(protocol.arms):
         _check_doses(protocol, patient, index, arm)
+    dosed = {port for arm in protocol.arms for port in arm.doses}
+    for port in dose_ports(patient):
+        if port not in dosed:
+            index = section.models.index(port.partition(".")[0])
+            message = f"nothing drives {port}: couple an output to it, or dose it in an arm"
+            raise protocol.error_at(("virtual_patient", "models", index), message)
     return patient
 
 

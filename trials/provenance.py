@@ -112,6 +112,7 @@ def this_platform() -> dict[str, str]:
         "scipy": scipy.__version__,
         "pandas": importlib.metadata.version("pandas"),
         "pyarrow": importlib.metadata.version("pyarrow"),
+        "matplotlib": importlib.metadata.version("matplotlib"),
     }
 
 

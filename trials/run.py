@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ STATES = "inputs/states"
 TRACKING = "tracking.json"
 SCHEMA = "vht-run/1"
 TABLES = ("baseline", "disposition", "measurements", "peaks")
+_REQUIRED = (PROTOCOL, RESULTS, REPORT, PAGE, *(f"outcomes/{name}.parquet" for name in TABLES))
+_FACTS = ("software", "platform", "models", "couplings", "data", "seed", "numerics", "tolerance")
 
 
 class RunError(Exception):
@@ -98,8 +100,10 @@ def run_trial(
         ProtocolError, StoreError: the inputs cannot be used.
         RunError: ``out`` is taken.
     """
+    out = out.resolve()
     _check_free(out, overwrite)
     protocol = load_protocol(protocol_file)
+    declared = protocol_file.read_bytes()
     cohort = Store(states).cohort()
     done = conduct(protocol, cohort, chunk=chunk, progress=progress)
     results = analyse(protocol, done.outcomes)
@@ -108,7 +112,7 @@ def run_trial(
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".partial-run-", dir=out.parent))
     try:
-        write_whole(work / PROTOCOL, protocol_file.read_bytes())
+        write_whole(work / PROTOCOL, declared)
         Store(work / STATES).append_cohort(cohort)
         _write_outcomes(work, done)
         write_whole(work / RESULTS, to_json(results))
@@ -139,14 +143,29 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise RunError(f"{folder} holds no run: {MANIFEST} is missing")
     try:
-        manifest: dict[str, Any] = json.loads(path.read_bytes())
+        manifest = json.loads(path.read_bytes())
     except ValueError:
         raise RunError(f"{path} is not readable JSON; restore it from your copy of the run") from None
-    if manifest.get("schema") != SCHEMA:
-        raise RunError(f"{path}: schema {manifest.get('schema')!r}; this version reads {SCHEMA!r}")
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        raise RunError(f"{path} is not the manifest of a run that this version reads ({SCHEMA})")
     if manifest.get("digest") != _own_digest(manifest):
         raise RunError(f"{path} was altered since the run: its content does not match its digest")
+    parts = {part: manifest.get(part) for part in ("protocol", "provenance", "files")}
+    missing = [part for part, content in parts.items() if not isinstance(content, dict)]
+    if not missing:
+        missing = [name for name in _REQUIRED if name not in manifest["files"]]
+        missing += [f"provenance.{part}" for part in _FACTS if part not in manifest["provenance"]]
+    if missing:
+        raise RunError(f"{path} lacks {', '.join(missing)}; restore it from your copy of the run")
     return manifest
+
+
+def unlisted(folder: Path, files: Collection[str]) -> list[Path]:
+    """Files in a run's folder that are no part of the run."""
+    known = {*files, MANIFEST, TRACKING}
+    return [
+        p for p in sorted(folder.rglob("*")) if p.is_file() and p.relative_to(folder).as_posix() not in known
+    ]
 
 
 def to_json(content: Any) -> bytes:
@@ -170,26 +189,32 @@ def _check_free(out: Path, overwrite: bool) -> None:
         return
     if not out.is_dir():
         raise RunError(f"{out} is a file; choose a folder")
-    holds_run, empty = (out / MANIFEST).is_file(), not any(out.iterdir())
-    if empty:
+    if not any(out.iterdir()):
         return
-    if not holds_run:
-        raise RunError(f"{out} holds other files and no run; choose an empty folder")
+    try:
+        files = set(read_manifest(out)["files"])
+    except RunError:
+        raise RunError(f"{out} holds other files and no intact run; choose an empty folder") from None
     if not overwrite:
         raise RunError(f"{out} holds a run already; choose another folder, or replace it with --overwrite")
+    other = unlisted(out, files)
+    if other:
+        raise RunError(f"{out} holds {len(other)} files beside its run; move them before replacing the run")
 
 
 def _put_in_place(work: Path, out: Path) -> None:
     """Swap the finished folder in; a run that was there before is removed only afterwards."""
     old: Path | None = None
-    if out.exists():
-        old = Path(tempfile.mkdtemp(prefix=".replaced-run-", dir=out.parent))
-        os.rename(out, old / "run")
     try:
+        if out.exists():
+            old = Path(tempfile.mkdtemp(prefix=".replaced-run-", dir=out.parent))
+            os.rename(out, old / "run")
         os.rename(work, out)
     except BaseException:
         if old is not None:
-            os.rename(old / "run", out)
+            if (old / "run").exists():
+                os.rename(old / "run", out)
+            old.rmdir()
         raise
     sync_folder(out.parent)
     if old is not None:
@@ -241,28 +266,28 @@ def _track(
         )
         for arm in protocol.arms
     }
-    record = TrialRecord(
-        study=protocol.name,
-        title=" ".join(protocol.title.split())[:240],
-        parameters={
-            "seed": str(protocol.seed),
-            "design": protocol.design,
-            "duration": str(protocol.duration),
-            "reference_arm": protocol.reference_arm,
-            **models,
-        },
-        tags=tags,
-        metrics={
-            "patients_assessed": float(results["screening"]["assessed"]),
-            "patients_enrolled": float(results["screening"]["enrolled"]),
-            "largest_residual_of_a_cycle": facts["numerics"]["largest_residual_of_a_cycle"],
-        },
-        arms=arms,
-        artifacts=[out / PROTOCOL, out / RESULTS, out / REPORT, out / PAGE, out / MANIFEST],
-    )
     try:
+        record = TrialRecord(
+            study=protocol.name,
+            title=" ".join(protocol.title.split())[:240],
+            parameters={
+                "seed": str(protocol.seed),
+                "design": protocol.design,
+                "duration": str(protocol.duration),
+                "reference_arm": protocol.reference_arm,
+                **models,
+            },
+            tags=tags,
+            metrics={
+                "patients_assessed": float(results["screening"]["assessed"]),
+                "patients_enrolled": float(results["screening"]["enrolled"]),
+                "largest_residual_of_a_cycle": facts["numerics"]["largest_residual_of_a_cycle"],
+            },
+            arms=arms,
+            artifacts=[out / PROTOCOL, out / RESULTS, out / REPORT, out / PAGE, out / MANIFEST],
+        )
         return track_trial(record, tracking_uri=local_tracking_uri(out.parent)), None
-    except TrackingUnavailable as error:
+    except (TrackingUnavailable, ValueError) as error:
         return None, str(error)
 
 

@@ -55,6 +55,8 @@ def _explain(error: Exception) -> int:
     from vht.store import StoreError
 
     if hasattr(error, "format_message"):  # a wrong use of the command line, as typer words it
+        if not error.format_message():  # help was asked for by giving no arguments, and shown
+            return 2
         usage = getattr(error, "ctx", None)
         if usage is not None:
             err.print(usage.get_usage(), markup=False)

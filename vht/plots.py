@@ -36,6 +36,8 @@ def plot_simulation(simulation: Simulation, individual: int = 0) -> Figure:
     for quantity in ("sum_of_longest_diameters", "diastolic_blood_pressure"):
         if simulation.patient.output_of(quantity) is not None:
             panels.append(_course(quantity))
+    if not panels:
+        raise ValueError("no model of this virtual patient has something to plot here; use its outputs")
     figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.6), layout="constrained")
     for axis, panel in zip(np.atleast_1d(axes), panels, strict=True):
         panel(simulation, individual, axis)

@@ -128,7 +128,7 @@ def simulate(
         individuals: who; one typical patient if absent.
         doses: by open input port, its value on every day (a number is given every day), in the port's
             unit.
-        days: reporting days, whole numbers from 0; an integer means every seventh day up to it.
+        days: reporting days, whole numbers from 0; an integer means every seventh day up to it, and it.
         baselines: from :func:`untreated`, where personalisation was done already.
 
     Returns:
@@ -143,7 +143,9 @@ def simulate(
         Simulation(1 virtual patients, days 0 to 14, 0 failed, 28 outputs)
     """
     people = typical(patient) if individuals is None else individuals
-    grid = np.arange(0, days + 1, 7) if isinstance(days, int) else np.asarray(days)
+    grid = np.asarray(days)
+    if grid.ndim == 0:
+        grid = np.append(np.arange(0, float(grid), 7), grid)
     report = np.unique(grid).astype(int)
     if report.size == 0 or report[0] < 0 or not np.array_equal(report, np.unique(grid)):
         raise ValueError("days must be whole numbers from 0 on")
@@ -301,6 +303,8 @@ def first_failure(
 
 def _schedule(dose: Any, last_day: int, port: str) -> np.ndarray:
     amounts = np.asarray(dose, dtype=float)
+    if not np.all(np.isfinite(amounts)) or np.any(amounts < 0):
+        raise ValueError(f"{port}: a dose must be a finite number, not negative")
     if amounts.ndim == 0:
         return np.full(last_day, float(amounts))
     if amounts.size < last_day:

@@ -135,6 +135,9 @@ def birth_date(text: Any) -> BirthDate | None:
         return None
 
 
+_LONGEST_VERSION = 64  # characters of a FHIR id
+
+
 def version_rank(resource: Json) -> tuple[float, int]:
     """Orders versions of one resource: time of last update, then version number; (0, 0) if unknown."""
     meta = resource.get("meta")
@@ -145,4 +148,5 @@ def version_rank(resource: Json) -> tuple[float, int]:
         seconds = datetime.fromisoformat(updated).timestamp() if isinstance(updated, str) else 0.0
     except (ValueError, OverflowError):
         seconds = 0.0
-    return seconds, int(version) if isinstance(version, str) and version.isdecimal() else 0
+    numbered = isinstance(version, str) and version.isdecimal() and len(version) <= _LONGEST_VERSION
+    return seconds, int(version) if numbered else 0

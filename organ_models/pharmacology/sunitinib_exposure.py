@@ -2,7 +2,8 @@
 
 Hansson et al. (2013) drive tumour, biomarkers and blood pressure with the area under the total-drug
 curve of one day, from the individual clearance. Their clearance (34.5 L/h) belongs to that link; the
-35.7 L/h of Yu et al. (2015) belongs to a concentration output and must not be mixed in.
+35.7 L/h of Yu et al. (2015) belongs to a concentration output and must not be mixed in. The spread
+between patients, 33.9 % CV, is the one that Yu et al. report; it is used with this link.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 
 from organ_models.model import Array, NoFields, OrganModel, parameter, variable, variables
-from organ_models.references import HANSSON_2013
+from organ_models.references import HANSSON_2013, YU_2015
 from organ_models.validation.sunitinib import EXPOSURE_CHECKS, scenarios
 
 
@@ -19,7 +20,7 @@ class Parameters:
     clearance: Array = parameter(
         34.5,
         "L/h",
-        "apparent oral clearance",
+        "apparent oral clearance; its spread, 33.9 % CV, is that of Yu 2015",
         source=HANSSON_2013,
         bounds=(1, 1000),
         omega2=math.log1p(0.339**2),
@@ -60,7 +61,7 @@ SUNITINIB_EXPOSURE = OrganModel(
     initial=initial,
     derivative=derivative,
     observe=observe,
-    references=(HANSSON_2013,),
+    references=(HANSSON_2013, YU_2015),
     notes="Exposure follows the dose of the day; accumulation over the first days is not represented.",
     scenarios=scenarios("daily_dose", 50.0),
     checks=EXPOSURE_CHECKS,

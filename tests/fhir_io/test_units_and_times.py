@@ -135,3 +135,11 @@ def test_a_month_of_birth_leaves_two_weeks_of_uncertainty():
     known = birth_date("1960-06")
     assert known is not None
     assert known.age(date(2024, 6, 30)) == (64, pytest.approx(15 / 365.25))
+
+
+def test_a_version_of_any_length_is_survived() -> None:
+    """Python refuses to read numbers of more than 4300 digits."""
+    from fhir_io.mapping.times import version_rank
+
+    assert version_rank({"meta": {"versionId": "9" * 5000}}) == (0.0, 0)
+    assert version_rank({"meta": {"versionId": "12"}}) == (0.0, 12)

@@ -95,11 +95,7 @@ def test_every_number_is_identical_after_executing_again_elsewhere(copy: Path) -
 
 
 def test_on_another_platform_numbers_may_differ_within_the_tolerance(copy: Path) -> None:
-    manifest = json.loads((copy / "manifest.json").read_text())
-    facts = {
-        **manifest["provenance"],
-        "platform": {**manifest["provenance"]["platform"], "machine": "elsewhere"},
-    }
+    facts = elsewhere(copy)
     results = json.loads((copy / "results.json").read_text())
     mean = results["endpoints"]["peak_diastolic_rise"]["arms"]["continuous"]["true"]["mean"]
     mean["value"] *= 1 + 1e-5
@@ -209,18 +205,100 @@ def test_a_run_is_never_replaced_unasked(finished: Path, states: Path) -> None:
 
 
 def test_a_run_is_replaced_whole_when_asked(copy: Path, states: Path) -> None:
-    (copy / "left over from before").write_text("x")
+    before = (copy / "manifest.json").stat().st_ino
     run_trial(PROTOCOL, states, copy, overwrite=True, track=False)
-    assert not (copy / "left over from before").exists()
+    assert (copy / "manifest.json").stat().st_ino != before
+    assert not (copy / "tracking.json").exists()
     assert verify_run(copy).verified
     assert {p.name for p in copy.parent.iterdir()} == {"received"}
 
 
-def test_other_peoples_folders_are_never_replaced(tmp_path: Path, states: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("x")
-    with pytest.raises(RunError, match="holds other files and no run"):
+@pytest.mark.parametrize("name", ["thesis.txt", "manifest.json"])
+def test_other_peoples_folders_are_never_replaced(tmp_path: Path, states: Path, name: str) -> None:
+    """A bulk export and a sample have a manifest.json too."""
+    (tmp_path / name).write_text('{"transactionTime": "2024-01-01T00:00:00Z", "output": []}')
+    with pytest.raises(RunError, match="holds other files and no intact run"):
         run_trial(PROTOCOL, states, tmp_path, overwrite=True, track=False)
-    assert (tmp_path / "thesis.txt").read_text() == "x"
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_what_was_put_beside_a_run_is_never_deleted(copy: Path, states: Path) -> None:
+    (copy / "my notes.txt").write_text("x")
+    with pytest.raises(RunError, match="holds 1 files beside its run"):
+        run_trial(PROTOCOL, states, copy, overwrite=True, track=False)
+    assert (copy / "my notes.txt").read_text() == "x"
+
+
+def elsewhere(folder: Path) -> dict[str, Any]:
+    """The run's statement about itself, as if it had been made on another platform."""
+    facts = json.loads((folder / "manifest.json").read_text())["provenance"]
+    return {**facts, "platform": {**facts["platform"], "machine": "elsewhere"}}
+
+
+def test_a_forged_page_is_found(copy: Path) -> None:
+    page = copy / "report.html"
+    page.write_text(page.read_text().replace("mmHg", "kPa"))
+    reseal(copy, "report.html")
+    assert first(verify_run(copy)) == "report.html: was drawn from the report, is something else"
+
+
+def test_outcomes_are_compared_on_another_platform_too(copy: Path) -> None:
+    path = copy / "outcomes/measurements.parquet"
+    table = pq.read_table(path).to_pandas()
+    path.write_bytes(running.outcome_file(table.assign(true=table["true"] * 2)))
+    reseal(copy, "outcomes/measurements.parquet", provenance=elsewhere(copy))
+    assert first(verify_run(copy)).startswith("outcomes/measurements.parquet, column true, row 0")
+
+
+@pytest.mark.parametrize(
+    ("part", "forged"),
+    [
+        ("data", {"patients": 5000}),
+        ("seed", 7),
+        ("numerics", {"largest_residual_of_a_cycle": 1e-15}),
+        ("tolerance", "any"),
+        ("command", "vht trial run other.yaml"),
+    ],
+)
+def test_what_a_run_states_about_itself_is_compared(copy: Path, part: str, forged: Any) -> None:
+    facts = json.loads((copy / "manifest.json").read_text())["provenance"]
+    facts[part] = {**facts[part], **forged} if isinstance(forged, dict) else forged
+    reseal(copy, provenance=facts)
+    assert first(verify_run(copy)).startswith(f"provenance.{part}")
+
+
+def test_another_commit_is_noted(copy: Path) -> None:
+    facts = json.loads((copy / "manifest.json").read_text())["provenance"]
+    facts["software"]["git_commit"] = "0" * 40
+    reseal(copy, provenance=facts)
+    assert "the commit is not the one that the run states" in verify_run(copy).notes
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "{", '{"schema": "vht-run/1"}'])
+def test_a_malformed_manifest_is_refused_with_words(copy: Path, content: str) -> None:
+    (copy / "manifest.json").write_text(content)
+    with pytest.raises(RunError, match=r"manifest\.json"):
+        verify_run(copy)
+
+
+@pytest.mark.parametrize("missing", ["report.html", "outcomes/peaks.parquet", "provenance"])
+def test_a_manifest_must_list_what_a_run_is(copy: Path, missing: str) -> None:
+    manifest = json.loads((copy / "manifest.json").read_text())
+    if missing == "provenance":
+        reseal(copy, provenance={})
+    else:
+        reseal(copy, files={k: v for k, v in manifest["files"].items() if k != missing})
+    with pytest.raises(RunError, match="lacks"):
+        verify_run(copy)
+
+
+def test_a_title_that_cannot_be_tracked_does_not_lose_the_run(states: Path, tmp_path: Path) -> None:
+    text = PROTOCOL.read_text()
+    line = next(row for row in text.splitlines() if row.startswith("title:"))
+    (tmp_path / "p.yaml").write_text(text.replace(line, "title: See /home/user/notes for details"))
+    done = run_trial(tmp_path / "p.yaml", states, tmp_path / "run")
+    assert "cannot be recorded" in (done.tracking_problem or "")
+    assert verify_run(tmp_path / "run").verified
 
 
 @pytest.mark.parametrize("replace", [False, True])

@@ -165,3 +165,14 @@ def test_a_plain_coupling_beside_a_solving_one_is_not_lost() -> None:
 def test_nobody_is_simulated_in_no_time() -> None:
     course = simulate(sunitinib_gist(), typical(sunitinib_gist(), 0), doses={DOSE: 50.0}, days=[0, 7])
     assert course.outputs[f"{LOOP}.diastolic_pressure"].shape == (2, 0)
+
+
+def test_the_last_day_is_always_a_reporting_day() -> None:
+    for days in (10, np.int64(10)):
+        assert simulate(sunitinib_gist(), doses={DOSE: 1.0}, days=days).days.tolist() == [0, 7, 10]
+
+
+@pytest.mark.parametrize("dose", [-50.0, np.nan, [50.0] * 13 + [-1.0]])
+def test_a_dose_is_finite_and_not_negative(dose: float) -> None:
+    with pytest.raises(ValueError, match="a dose must be a finite number"):
+        simulate(sunitinib_gist(), doses={DOSE: dose}, days=14)

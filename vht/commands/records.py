@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vht.commands.console import done, out, progress
+from vht.commands.console import done, err, out, progress
 
 keys_app = typer.Typer(no_args_is_help=True, help="Keys that pseudonyms are made with.")
 
@@ -72,6 +72,8 @@ def import_records(
 
     if validation not in ("full", "shape", "none"):
         raise typer.BadParameter("choose full, shape or none", param_hint="--validation")
+    if _overlap(keys, states):
+        raise typer.BadParameter("keys and states must lie in separate folders", param_hint="--states")
     with Pseudonymiser.open(keys, project) as pseudonymiser, progress("reading") as bar:
         report = import_all(
             source,
@@ -80,9 +82,17 @@ def import_records(
             progress=bar,
             validation=validation,  # type: ignore[arg-type]
         )
-    write_whole(states / "import-report.json", report.to_json().encode())
     out.print(report.summary(), markup=False)
+    if not report.patients:
+        err.print("[red]error:[/red] no patient could be made of these records; the reasons are listed above")
+        raise typer.Exit(1)
+    write_whole(states / "import-report.json", report.to_json().encode())
     done(f"states of {report.patients} patients", states)
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    a, b = one.resolve(), other.resolve()
+    return a == b or a in b.parents or b in a.parents
 
 
 def quantities() -> None:
