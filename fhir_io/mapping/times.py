@@ -148,5 +148,6 @@ def version_rank(resource: Json) -> tuple[float, int]:
         seconds = datetime.fromisoformat(updated).timestamp() if isinstance(updated, str) else 0.0
     except (ValueError, OverflowError):
         seconds = 0.0
-    numbered = isinstance(version, str) and version.isdecimal() and len(version) <= _LONGEST_VERSION
-    return seconds, int(version) if numbered else 0
+    if isinstance(version, str) and version.isdecimal() and len(version) <= _LONGEST_VERSION:
+        return seconds, int(version)
+    return seconds, 0
