@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import scipy
 
+from organ_models.engines import choose, default_engine
 from organ_models.model import OrganModel, fields
-from organ_models.solvers import BLOCK
 from trials.conduct import Numerics
 from trials.protocol import Protocol
 from vht.files import sha256_bytes, sha256_file
@@ -30,10 +30,10 @@ _SOURCES = {".py", ".j2"}
 RELATIVE_TOLERANCE = 1e-3
 ABSOLUTE_TOLERANCE = 1e-6
 TOLERANCE = (
-    "On the same platform (processor features and versions of Python, JAX, NumPy and SciPy) every number is "
-    f"identical. On another one counts are identical and other numbers agree within {RELATIVE_TOLERANCE:g} "
-    f"of their size or {ABSOLUTE_TOLERANCE:g}, because compilers round differently; a difference beyond "
-    "it fails the verification and is named."
+    "On the same platform (processor features, engine, and versions of Python, JAX, llvmlite, NumPy, SciPy "
+    "and the C library) every number is identical. On another one counts are identical and other numbers "
+    f"agree within {RELATIVE_TOLERANCE:g} of their size or {ABSOLUTE_TOLERANCE:g}, because compilers round "
+    "differently; a difference beyond it fails the verification and is named."
 )
 RUN_COMMAND = "vht trial run inputs/protocol.yaml --states inputs/states --out ../repeated"
 VERIFY_COMMAND = "vht trial verify ."
@@ -73,7 +73,8 @@ def provenance(
                 f"Anderson-accelerated periodic steady state; Runge–Kutta 4, "
                 f"{_steps(patient)} steps a beat; slow models {STEPS_A_DAY} steps a day"
             ),
-            "precision": f"float64, blocks of {BLOCK} patients",
+            "engine": _engine(patient),
+            "precision": "float64",
         },
         "mlflow": {"experiment": protocol.name},
     }
@@ -103,6 +104,8 @@ def this_platform() -> dict[str, str]:
         "python": ".".join(platform.python_version_tuple()[:2]),
         "jax": importlib.metadata.version("jax"),
         "jaxlib": importlib.metadata.version("jaxlib"),
+        **default_engine(),
+        "c_library": " ".join(platform.libc_ver()).strip() or "not stated",
         "numpy": np.__version__,
         "scipy": scipy.__version__,
         "pandas": importlib.metadata.version("pandas"),
@@ -144,6 +147,16 @@ def describe(model: OrganModel) -> dict[str, Any]:
             for name, f in fields(model.Parameters).items()
         ],
     }
+
+
+def _engine(patient: VirtualPatient) -> str:
+    """The back end of the cyclic models: native machine code by llvmlite, or JAX's compiler."""
+    described = {
+        "native": f"native, llvmlite {default_engine()['llvmlite']}",
+        "portable": f"portable, JAX {importlib.metadata.version('jax')}",
+    }
+    found = sorted({described[choose(m)] for m in patient.cyclic})
+    return " and ".join(found) or described["portable"]
 
 
 def _steps(patient: VirtualPatient) -> str:

@@ -119,7 +119,14 @@ def verify_run(folder: Path, *, progress: Callable[[int, int], None] | None = No
     if found.differences or done is None:
         return found
 
-    found.same_platform = recorded["platform"] == this_platform()
+    here = this_platform()
+    found.same_platform = recorded["platform"] == here
+    engine = recorded["platform"].get("engine")
+    if engine not in (None, here["engine"]):
+        found.notes.append(
+            f"the run was made with the {engine} engine and repeated with the {here['engine']} one; "
+            f"VHT_ENGINE={engine} repeats it with its own"
+        )
     results = json.loads(to_json(analyse(protocol, done.outcomes)))
     was = json.loads((folder / RESULTS).read_bytes())
     tolerance = (0.0, 0.0) if found.same_platform else (RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE)
