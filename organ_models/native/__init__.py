@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -124,14 +125,13 @@ def _on_vectors(
     n = next(a.shape[-1] for a in arrays if a is not None)
     groups = -(-n // lanes)
     tiled = [None if a is None else _tiled(a, groups, lanes) for a in arrays]
-    out = np.empty((groups, rows_out, lanes))
+    out = _aligned(groups, rows_out, lanes)
 
     def task(begin: int) -> None:
-        table = np.empty(rows_table * lanes + _ALIGNMENT // 8)
-        aligned = -(-table.ctypes.data // _ALIGNMENT) * _ALIGNMENT
+        table = _aligned(rows_table, lanes)
         for group in range(begin, min(begin + _GROUPS_A_TASK, groups)):
             given = [0 if t is None else t[group].ctypes.data for t in tiled]
-            solve(given[0], given[1], given[2], aligned, out[group].ctypes.data)
+            solve(given[0], given[1], given[2], table.ctypes.data, out[group].ctypes.data)
 
     begins = range(0, groups, _GROUPS_A_TASK)
     workers = min(_cores(), len(begins))
@@ -148,7 +148,17 @@ def _tiled(array: np.ndarray, groups: int, lanes: int) -> np.ndarray:
     """Rows of ``lanes`` numbers for every group; a short group repeats the last lane."""
     n = array.shape[-1]
     whole = array[:, np.minimum(np.arange(groups * lanes), n - 1)]
-    return np.ascontiguousarray(whole.reshape(-1, groups, lanes).swapaxes(0, 1), dtype=np.float64)
+    out = _aligned(groups, array.shape[0], lanes)
+    out[...] = whole.reshape(-1, groups, lanes).swapaxes(0, 1)
+    return out
+
+
+def _aligned(*shape: int) -> np.ndarray:
+    """An array that begins on a cache line, so that no vector of lanes lies across two."""
+    size = math.prod(shape)
+    raw = np.empty(size + _ALIGNMENT // 8)
+    begin = (-raw.ctypes.data % _ALIGNMENT) // 8
+    return raw[begin : begin + size].reshape(shape)
 
 
 def _cores() -> int:

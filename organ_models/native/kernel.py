@@ -238,15 +238,20 @@ class CycleKernel:
         def extremes(index: ir.Value, drive: Any, now: list[Lanes]) -> None:
             seen = self._look(a, drive, now, p, u)
             kept = [x.item() for x in slots.load()]
-            high = [a.maximum(x, y) for x, y in zip(kept[:n], seen, strict=True)]
-            low = [a.minimum(x, y) for x, y in zip(kept[n : 2 * n], seen, strict=True)]
+            high = [a.greater(x, y) for x, y in zip(kept[:n], seen, strict=True)]
+            low = [a.smaller(x, y) for x, y in zip(kept[n : 2 * n], seen, strict=True)]
             total = [a.add(x, y) for x, y in zip(kept[2 * n :], seen, strict=True)]
             slots.store([scalar(x) for x in (*high, *low, *total)])
 
         self._beat(a, state, table, steps, step, p, u, watch=extremes)
         found = [x.item() for x in slots.load()]
         mean = [a.quotient(x, self._count(a, steps)) for x in found[2 * n :]]
-        parts = [found[:n], found[n : 2 * n], mean, begin]
+        # a NaN that the extremes forgot is in the sum
+        high, low = (
+            [a.select(a.unordered(m), m, x) for x, m in zip(part, mean, strict=True)]
+            for part in (found[:n], found[n : 2 * n])
+        )
+        parts = [high, low, mean, begin]
         records = [self.model.Signals(*(scalar(x) for x in part)) for part in parts]
         outputs = emit(a, self.cycle.summarise, *records, p, u)
         return [x.item() for x in values(outputs).values()]

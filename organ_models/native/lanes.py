@@ -169,6 +169,14 @@ class Arithmetic:
         """The smaller one; NaN if one is NaN."""
         return self._extreme("<", a, b)
 
+    def greater(self, a: Lanes, b: Lanes) -> Lanes:
+        """The larger one in a single instruction; ``b`` if one is NaN."""
+        return self.select(self.compare(">", a, b), a, b)
+
+    def smaller(self, a: Lanes, b: Lanes) -> Lanes:
+        """The smaller one in a single instruction; ``b`` if one is NaN."""
+        return self.select(self.compare("<", a, b), a, b)
+
     def _extreme(self, relation: str, a: Lanes, b: Lanes) -> Lanes:
         first = self.compare(relation, a, b)
         if a.element == DOUBLE and a.constant is None:
