@@ -259,8 +259,8 @@ def _steady_text(orbit: dict[str, float], mean_beats: float, beats: float) -> li
     return [
         f"Periodic orbits from the cold start, {COHORT} patients, one core: {orbit['native']:,.0f} "
         f"patients/s native, {orbit['portable']:,.0f} portable; at the default tolerance the outputs are "
-        f"within {orbit_error():.1e} of the orbit (95th percentile). Plain beating needs {mean_beats:.0f} beats on "
-        f"average and {beats:.0f} for 95 % of the patients to come within 1e-4; the comparison with "
+        f"within {orbit_error():.1e} of the orbit (95th percentile). Plain beating needs {mean_beats:.0f} "
+        f"beats on average and {beats:.0f} for 95 % of the patients to come within 1e-4; the comparison with "
         "libRoadRunner takes the latter.",
     ]
 

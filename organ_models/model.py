@@ -6,7 +6,7 @@ JAX pytrees, every field carrying its unit and meaning::
 
     @variables
     class Parameters:
-        growth_rate: Array = parameter(0.0734, "/d", bounds=(0, 1), omega2=0.04, source="...", doc="rate")
+        growth_rate: Array = parameter(0.743, "/d", "rate", bounds=(0, 9), source=BENZEKRY_2014)
 
     @variables
     class State:
@@ -24,12 +24,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, dataclass_transform
 
 import jax
 import numpy as np
 
 from organ_models.units import conversion
+
+if TYPE_CHECKING:
+    from organ_models.scenarios import Check, Scenario, Variant
 
 Array = jax.Array
 """What a field holds: a scalar or an array with patients along the last axis."""
@@ -147,8 +150,12 @@ class Cycle:
             dimensionless and comparable across states.
         laws: input ports that may follow the outputs: ``law(baseline, now, parameters) -> value``.
         calibrated: parameters that personalisation moves, with the SD of their log-normal prior.
-        targets: outputs that personalisation matches; each is a clinical quantity.
+        targets: outputs that personalisation matches, each a clinical quantity, with the coefficient of
+            variation of its clinical measurement (it widens the posterior, it does not loosen the match).
         steps: Runge–Kutta steps a period.
+        Readings: :func:`variables` class of what is read off a waveform and not off extremes and means.
+        read: ``read(beat, parameters) -> Readings``; ``beat`` holds ``time`` (s) and every signal over
+            one period as numpy arrays, patients along the last axis.
     """
 
     period: Callable[[Any], Array]
@@ -158,8 +165,10 @@ class Cycle:
     weights: Callable[[Any], Any]
     laws: Mapping[str, Callable[[Any, Any, Any], Array]] = dataclasses.field(default_factory=dict)
     calibrated: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    targets: tuple[str, ...] = ()
+    targets: Mapping[str, float] = dataclasses.field(default_factory=dict)
     steps: int = 1000
+    Readings: type = NoFields
+    read: Callable[[Mapping[str, np.ndarray], Any], Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +193,9 @@ class OrganModel:
         covariances: covariance of pairs of log-normal random effects.
         references: the papers behind the model.
         notes: limits that a reader of a report must know.
+        variants: parameter sets beside the default one.
+        scenarios: conditions to run the model in, beside the baseline.
+        checks: published values that must come out.
     """
 
     name: str
@@ -203,6 +215,9 @@ class OrganModel:
     cycle: Cycle | None = None
     covariances: Mapping[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     notes: str = ""
+    variants: tuple[Variant, ...] = ()
+    scenarios: tuple[Scenario, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     def __repr__(self) -> str:
         return (

@@ -19,6 +19,11 @@ C12_CALIBRATION = Reference(
     "Healthy-adult baseline of the 12-state closed loop, calibrated for this project to 14 haemodynamic "
     "targets of a young to middle-aged man at rest.",
 )
+C12_TABLES = Reference(
+    "c12_tables",
+    "Limit cycles of the 12-state closed loop at its healthy baseline and in scenarios, computed for this "
+    "project by an implementation of its own (LSODA at 1e-10; Runge–Kutta at 2000 steps a beat).",
+)
 MATTACE_RASO_2010 = Reference(
     "mattace_raso_2010",
     "The Reference Values for Arterial Stiffness' Collaboration (Mattace-Raso FU et al). Determinants of "
@@ -38,6 +43,11 @@ HANSSON_2013_ADVERSE = Reference(
     "Hansson EK, Ma G, Amantea MA, et al. PKPD modeling of predictors for adverse effects and overall "
     "survival in sunitinib-treated patients with GIST. CPT Pharmacometrics Syst Pharmacol 2013;2:e85.",
     "10.1038/psp.2013.62",
+)
+HANSSON_REGRESSION = Reference(
+    "hansson_2013_regression",
+    "Regression values of the equations of Hansson et al. 2013 for the typical patient, computed for this "
+    "project by an implementation of its own.",
 )
 HYPOTHETICAL = Reference(
     "hypothetical",

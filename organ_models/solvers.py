@@ -203,7 +203,8 @@ def in_blocks(function: Callable[..., Any], arrays: tuple[np.ndarray, ...]) -> t
         width = min(BLOCK, n - begin)
         # a short block repeats its last lane: every block has the same shape and runs the same code
         lanes = np.minimum(np.arange(begin, begin + BLOCK), n - 1)
-        out = function(*(a[..., lanes] for a in arrays))
+        filled = (a[..., lanes] if n else np.zeros((*a.shape[:-1], BLOCK)) for a in arrays)
+        out = function(*filled)
         return tuple(np.asarray(o)[..., :width] for o in out)
 
     first = run(0)  # compiles once, before threads

@@ -71,6 +71,8 @@ def test_a_copy_of_the_house_passes(copied_house: Path) -> None:
         ("privacy/added.py", "import vht.files", "privacy is not allowed to import vht"),
         ("trials/added.py", "from vht import cli", "trials.added -> vht.cli"),
         ("vht/added.py", "from vht.cli import main", "vht.added -> vht.cli"),
+        ("trials/added.py", "from vht.commands import models", "trials.added -> vht.commands"),
+        ("vht/added.py", "from vht.commands.console import out", "vht.added -> vht.commands.console"),
         ("trials/added.py", "import mlflow", "trials.added -> mlflow"),
         ("vht/added.py", "from mlflow.tracking import client", "vht.added -> mlflow"),
         ("trials/added.py", "from fhir.resources import R4B", "trials.added -> fhir"),

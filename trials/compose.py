@@ -24,7 +24,7 @@ def compose(protocol: Protocol) -> VirtualPatient:
             VirtualPatient([name])
         except UnknownModel as error:
             raise protocol.error_at(("virtual_patient", "models", index), str(error)) from None
-    couplings = [Coupling(c.source, c.target, c.solve, c.companion) for c in section.couplings]
+    couplings = [Coupling(c.source, c.target, c.solve, c.follow) for c in section.couplings]
     try:
         patient = VirtualPatient(section.models, couplings)
     except CompositionError as error:

@@ -20,7 +20,7 @@ from trials.outcomes import COMPLETED, FAILED, WITHDRAWN, Outcomes, Screening
 from trials.protocol import Arm, Protocol
 from vht.patient import VirtualPatient
 from vht.personalisation import personalise
-from vht.population import Individuals, baseline_table, individuals
+from vht.population import Individuals, baseline_table, impute, individuals
 from vht.quantities import quantity
 from vht.randomness import normal, uniform
 from vht.simulation import Baseline, baseline_of, cycles_on, first_failure, slow_course, untreated
@@ -91,7 +91,9 @@ def conduct(
     """
     patient = compose(protocol)
     wanted = _needed_quantities(protocol, patient)
-    table = baseline_table(cohort, wanted, seed=protocol.seed)
+    if "heart_rate" in wanted:
+        cohort = impute(cohort, seed=protocol.seed)
+    table = baseline_table(cohort, wanted)
     table, screening = screen(protocol, cohort, table)
     if table.empty:
         reasons = ", ".join(f"{k}: {v}" for k, v in screening.excluded.items())
@@ -173,6 +175,7 @@ def twins(
     people = individuals(patient, table, seed=seed)
     failure = np.full(len(table), None, dtype=object)
     baselines: dict[str, Baseline] = {}
+    lacking = table[[q for q in _asked(patient) if q in table]].isna().any(axis=1).to_numpy()
     table = table.copy()
     for model in patient.cyclic:
         assert model.cycle is not None
@@ -182,7 +185,8 @@ def twins(
         if len(have) < len(shown) or not shown:
             baselines[model.name] = untreated(patient, model, start, len(table))
             continue
-        fitted = personalise(model, start, {k: table[q].to_numpy(float) for k, q in have.items()})
+        wanted = {k: table[q].to_numpy(float) for k, q in have.items()}
+        fitted = personalise(model, start, wanted)
         people.parameters[model.name] = fitted.parameters
         baselines[model.name] = baseline_of(patient, model, fitted.parameters, fitted.orbits)
         failure[~fitted.solved] = Failure.TARGET_NOT_REACHED
@@ -197,6 +201,7 @@ def twins(
         for name, ratio in fitted.log_ratio.items():
             table[f"{name}_ratio"] = np.where(fitted.solved, np.exp(ratio), np.nan)
             table[f"{name}_posterior_log_sd"] = np.where(fitted.solved, fitted.posterior_log_sd[name], np.nan)
+    failure[lacking] = Failure.MISSING_INPUT
     return people, baselines, table, failure
 
 
@@ -205,14 +210,14 @@ def twins(
 
 def _needed_quantities(protocol: Protocol, patient: VirtualPatient) -> list[str]:
     rules = protocol.population.eligibility
-    asked = [
-        f.quantity
-        for m in patient.models.values()
-        for f in fields(m.Parameters).values()
-        if f.quantity is not None
-    ]
-    shown = [fields(m.Outputs)[t].quantity or "" for m in patient.cyclic if m.cycle for t in m.cycle.targets]
-    return [q for q in dict.fromkeys([*shown, *asked, *rules.quantities, *rules.ranges]) if q]
+    return list(dict.fromkeys([*_asked(patient), *rules.quantities, *rules.ranges]))
+
+
+def _asked(patient: VirtualPatient) -> list[str]:
+    """Quantities that the models need of a patient: to match, and to start from."""
+    shown = [fields(m.Outputs)[t].quantity for m in patient.cyclic if m.cycle for t in m.cycle.targets]
+    starts = [f.quantity for m in patient.models.values() for f in fields(m.Parameters).values()]
+    return list(dict.fromkeys(q for q in (*shown, *starts) if q))
 
 
 def _run_chunk(

@@ -66,7 +66,8 @@ class Outcomes:
             ``observed`` the value with measurement error (NaN where there was no visit or the patient had
             left), ``is_visit`` whether the protocol has a visit of that quantity on that day. Patients whose
             solve failed in an arm have no rows here.
-        peaks: one row per (arm, patient, quantity): the noise-free maximum on a daily grid and its day.
+        peaks: one row per (arm, patient, quantity): the noise-free maximum and its day: of a slow model over
+            every day, of a beating one over the grid and the day on which what drives it is highest.
         screening: the way from records to enrolled patients; None where it is not known.
 
     Raises:

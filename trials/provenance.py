@@ -15,7 +15,8 @@ import numpy as np
 import scipy
 
 from organ_models.engines import choose, default_engine
-from organ_models.model import OrganModel, fields
+from organ_models.model import OrganModel
+from organ_models.record import record
 from trials.conduct import Numerics
 from trials.protocol import Protocol
 from vht.files import sha256_bytes, sha256_file
@@ -47,15 +48,7 @@ def provenance(
         "software": software(),
         "platform": this_platform(),
         "models": [describe(m) for m in patient.models.values()],
-        "couplings": [
-            {
-                "from": c.source,
-                "to": c.target,
-                **({"solve": c.solve} if c.solve else {}),
-                **({"with": c.follow} if c.follow else {}),
-            }
-            for c in patient.couplings
-        ],
+        "couplings": couplings(patient),
         "data": {
             "states_digest": cohort.digest,
             "protocol_digest": protocol.digest,
@@ -78,6 +71,18 @@ def provenance(
         },
         "mlflow": {"experiment": protocol.name},
     }
+
+
+def couplings(patient: VirtualPatient) -> list[dict[str, str]]:
+    """The couplings in the words of the protocol."""
+    return [
+        {
+            key: value
+            for key, value in {"from": c.source, "to": c.target, "solve": c.solve, "with": c.follow}.items()
+            if value
+        }
+        for c in patient.couplings
+    ]
 
 
 def software() -> dict[str, str]:
@@ -125,27 +130,13 @@ def source_digest() -> str:
 
 
 def describe(model: OrganModel) -> dict[str, Any]:
-    """A model as the report shows it."""
-    return {
-        "name": model.name,
-        "title": model.title,
-        "version": model.version,
-        "clock": model.clock,
-        "states": list(fields(model.State)),
-        "notes": model.notes,
-        "references": [{"key": r.key, "text": r.text, "doi": r.doi} for r in model.references],
-        "parameters": [
-            {
-                "name": name,
-                "description": f.doc,
-                "value": f.default,
-                "unit": f.unit,
-                "spread": f.omega2,
-                "source": f.source.key if f.source else "",
-                "certainty": f.certainty,
-            }
-            for name, f in fields(model.Parameters).items()
-        ],
+    """A model as the report shows it: what of its record decides the numbers of a run."""
+    made = record(model)
+    kept = ("name", "title", "version", "clock", "notes", "parameters", "covariances")
+    own = {reference.key for reference in model.references}
+    return {key: made[key] for key in kept} | {
+        "states": [state["name"] for state in made["states"]],
+        "references": [reference for reference in made["references"] if reference["key"] in own],
     }
 
 

@@ -12,16 +12,25 @@ from typing import Any
 from trials.compose import compose
 from trials.conduct import conduct
 from trials.protocol import load_protocol
-from trials.provenance import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE, provenance, this_platform
+from trials.provenance import (
+    ABSOLUTE_TOLERANCE,
+    RELATIVE_TOLERANCE,
+    couplings,
+    describe,
+    software,
+    this_platform,
+)
 from trials.report import build_report, render_html
 from trials.results import analyse
 from trials.run import (
+    MANIFEST,
     PAGE,
     PROTOCOL,
     REPORT,
     RESULTS,
     STATES,
     TABLES,
+    TRACKING,
     RunError,
     outcome_file,
     read_manifest,
@@ -103,22 +112,24 @@ def verify_run(folder: Path, *, progress: Callable[[int, int], None] | None = No
             found.differences.append(Difference(f"digest of the {where}", before, after))
     found.steps.append("protocol and patient states against the manifest")
 
-    patient = compose(protocol)
-    done = None
-    if not found.differences:
-        done = conduct(protocol, cohort, progress=progress)
-        now = provenance(protocol, cohort, patient, done.numerics)
-        found.differences += list(compare(recorded["models"], now["models"], "models"))
-        found.differences += list(compare(recorded["couplings"], now["couplings"], "couplings"))
-        found.steps.append("models, parameters and couplings against those the run used")
-        if recorded["software"]["source_digest"] != now["software"]["source_digest"]:
-            found.notes.append("the toolkit's source code is not the one that made the run")
-        for part in ("lock_digest", "version"):
-            if recorded["software"][part] != now["software"][part]:
-                found.notes.append(f"{part.replace('_', ' ')} differs from the one that made the run")
-    if found.differences or done is None:
+    if found.differences:
         return found
 
+    patient = compose(protocol)
+    models = [describe(m) for m in patient.models.values()]
+    found.differences += list(compare(recorded["models"], models, "models"))
+    found.differences += list(compare(recorded["couplings"], couplings(patient), "couplings"))
+    found.steps.append("models, parameters and couplings against those the run used")
+    now = software()
+    if recorded["software"]["source_digest"] != now["source_digest"]:
+        found.notes.append("the toolkit's source code is not the one that made the run")
+    for part in ("lock_digest", "version"):
+        if recorded["software"][part] != now[part]:
+            found.notes.append(f"{part.replace('_', ' ')} differs from the one that made the run")
+    if found.differences:
+        return found
+
+    done = conduct(protocol, cohort, progress=progress)
     here = this_platform()
     found.same_platform = recorded["platform"] == here
     engine = recorded["platform"].get("engine")
@@ -188,6 +199,10 @@ def _files(folder: Path, files: dict[str, str]) -> Iterator[Difference]:
             yield Difference(name, "a file", "missing")
         elif sha256_file(path) != digest:
             yield Difference(name, f"SHA-256 {digest[:16]}…", f"{sha256_file(path)[:16]}… (altered)")
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in files and name not in (MANIFEST, TRACKING):
+            yield Difference(name, "not part of the run", "present")
 
 
 def _numbers(document: Any) -> Iterator[float]:

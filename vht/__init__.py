@@ -16,47 +16,61 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vht.citation import Citations, cite
     from vht.compositions import sunitinib_gist
+    from vht.model_run import ModelRun, ModelRunError, run_model
+    from vht.model_validation import Validation, validate
     from vht.patient import CompositionError, Coupling, VirtualPatient
     from vht.personalisation import Personalisation, personalise
-    from vht.population import Individuals, baseline_table, individuals, typical
+    from vht.population import Individuals, baseline_table, impute, individuals, typical
     from vht.quantities import QUANTITIES, Quantity, UnknownQuantity, quantity
     from vht.simulation import Simulation, simulate
     from vht.state import Event, Observation, PatientState
     from vht.store import Cohort, Store, StoreError
 
 _HOME = {
-    "QUANTITIES": "quantities",
+    "Citations": "citation",
     "Cohort": "store",
     "CompositionError": "patient",
     "Coupling": "patient",
     "Event": "state",
     "Individuals": "population",
+    "ModelRun": "model_run",
+    "ModelRunError": "model_run",
     "Observation": "state",
     "PatientState": "state",
     "Personalisation": "personalisation",
+    "QUANTITIES": "quantities",
     "Quantity": "quantities",
     "Simulation": "simulation",
     "Store": "store",
     "StoreError": "store",
     "UnknownQuantity": "quantities",
+    "Validation": "model_validation",
     "VirtualPatient": "patient",
     "baseline_table": "population",
+    "cite": "citation",
+    "impute": "population",
     "individuals": "population",
     "personalise": "personalisation",
     "quantity": "quantities",
+    "run_model": "model_run",
     "simulate": "simulation",
     "sunitinib_gist": "compositions",
     "typical": "population",
+    "validate": "model_validation",
 }
 
 __all__ = [
     "QUANTITIES",
+    "Citations",
     "Cohort",
     "CompositionError",
     "Coupling",
     "Event",
     "Individuals",
+    "ModelRun",
+    "ModelRunError",
     "Observation",
     "PatientState",
     "Personalisation",
@@ -65,14 +79,19 @@ __all__ = [
     "Store",
     "StoreError",
     "UnknownQuantity",
+    "Validation",
     "VirtualPatient",
     "baseline_table",
+    "cite",
+    "impute",
     "individuals",
     "personalise",
     "quantity",
+    "run_model",
     "simulate",
     "sunitinib_gist",
     "typical",
+    "validate",
 ]
 
 

@@ -82,6 +82,7 @@ def match_output(
     *,
     jacobian: np.ndarray,
     start: np.ndarray,
+    fed: dict[str, np.ndarray] | None = None,
 ) -> Match:
     """Solve until ``output`` of the periodic cycle equals ``target``, lane by lane.
 
@@ -96,13 +97,14 @@ def match_output(
         target: wanted values, in the output's unit, shape ``(n,)``.
         jacobian: from :func:`sensitivity`, shape ``(n, unknowns, unknowns)``.
         start: states to start from, ``(n_state, n)``.
+        fed: values of the other input ports, where they are not at their defaults, shape ``(n,)``.
 
     Returns:
         :class:`Match`; lanes that did not reach their target have ``reached`` false.
     """
     model, names = matching.model, matching.unknowns
     n = target.size
-    par, ports = _arrays(parameters, n), _arrays(model.Inputs(), n)
+    par, ports = _arrays(parameters, n), _arrays(model.Inputs(), n) | (fed or {})
     wanted = np.log(np.where(target > 0, target, np.nan))
     x = np.zeros((len(names), n))
     outputs = {k: v.copy() for k, v in baseline.items()}

@@ -108,13 +108,8 @@ class VirtualPatient:
         return [w for w in self.wires if w.target[0] == name]
 
     def open_inputs(self) -> list[str]:
-        """Input ports that no coupling feeds or solves for: doses can be given there."""
-        taken = {w.target for w in self.wires}
-        for wire in self.solving:
-            assert wire.coupling.solve is not None
-            taken.add(_split(wire.coupling.solve))
-            if wire.coupling.follow:
-                taken.add(_split(wire.coupling.follow))
+        """Input ports that no coupling feeds or solves for."""
+        taken = {w.target for w in self.wires} | self._solved_ports()
         return [
             f"{model.name}.{port}"
             for model in self.models.values()
@@ -139,6 +134,15 @@ class VirtualPatient:
                     return f"{model.name}.{port}"
         return None
 
+    def graph(self) -> str:
+        """The coupling diagram, as SVG: the same composition gives the same text."""
+        from vht.diagram import coupling_diagram
+
+        return coupling_diagram(self)
+
+    def _repr_html_(self) -> str:
+        return self.graph()
+
     def __repr__(self) -> str:
         parameters = sum(len(fields(m.Parameters)) for m in self.models.values())
         states = sum(len(fields(m.State)) for m in self.models.values())
@@ -147,26 +151,35 @@ class VirtualPatient:
             f"{len(self.couplings)} couplings)"
         )
 
+    def _solved_ports(self) -> set[tuple[str, str]]:
+        couplings = (w.coupling for w in self.solving)
+        return {_split(port) for c in couplings for port in (c.solve, c.follow) if port}
+
     # -- construction ------------------------------------------------------------------------------
 
     def _connect(self, coupling: Coupling) -> None:
         source = self._resolve(coupling.source, ("Outputs",))
+        if self.models[source[0]].cycle is not None:
+            raise CompositionError(
+                f"{coupling.source} -> {coupling.target}: a cyclic model cannot drive another yet"
+            )
         if coupling.solve is None:
             target = self._resolve(coupling.target, ("Inputs",))
             if any(w.target == target for w in self.wires):
                 raise CompositionError(f"{coupling.target} has two sources; the second is {coupling.source}")
-            wire = self._wire(coupling, source, target, "Inputs")
-            if self.models[target[0]].cycle is None and self.models[source[0]].cycle is not None:
+            if target in self._solved_ports():
                 raise CompositionError(
-                    f"{coupling.source} -> {coupling.target}: a slow model cannot read a cyclic model yet"
+                    f"{coupling.target} is solved for; {coupling.source} cannot feed it too"
                 )
-            self.wires.append(wire)
+            self.wires.append(self._wire(coupling, source, target, "Inputs"))
             return
         target = self._resolve(coupling.target, ("Outputs",))
         cyclic = self.models[target[0]]
         if cyclic.cycle is None:
             raise CompositionError(f"{coupling.target}: only outputs of a cyclic model can be solved for")
         for port in filter(None, (coupling.solve, coupling.follow)):
+            if any(w.target == self._resolve(port, ("Inputs",)) for w in self.wires):
+                raise CompositionError(f"{port} is fed by a coupling; it cannot be solved for too")
             if self._resolve(port, ("Inputs",))[0] != cyclic.name:
                 raise CompositionError(
                     f"{port} must be an input of {cyclic.name}, the model of {coupling.target}"

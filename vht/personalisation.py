@@ -25,9 +25,6 @@ _ROUNDS = 25
 _DIFFERENCE = 2e-2
 _LARGEST_STEP = 0.35
 
-MEASUREMENT_CV = {"systolic_pressure": 0.04, "diastolic_pressure": 0.05}
-"""Coefficients of variation of clinical pressures, used for the width of the posterior only."""
-
 
 @dataclass(frozen=True)
 class Personalisation:
@@ -143,17 +140,17 @@ def personalise(model: OrganModel, parameters: Any, targets: dict[str, np.ndarra
         orbits=Orbits(state, columns, residual, beats, converged),
         residuals={t: columns[t] - targets[t] for t in outputs_wanted},
         log_ratio={name: theta[row] for row, name in enumerate(names)},
-        posterior_log_sd=_posterior(jacobian, variance, names, outputs_wanted),
+        posterior_log_sd=_posterior(jacobian, variance, names, list(model.cycle.targets.values())),
         prior_distance=np.sqrt(((theta / spread[:, None]) ** 2).sum(axis=0)),
         solved=solved & inside,
     )
 
 
 def _posterior(
-    jacobian: np.ndarray, variance: np.ndarray, names: list[str], targets: list[str]
+    jacobian: np.ndarray, variance: np.ndarray, names: list[str], errors: list[float]
 ) -> dict[str, np.ndarray]:
-    """Laplace posterior SD of log-parameters, given the measurement error of the targets."""
-    noise = np.diag([MEASUREMENT_CV[t] ** 2 for t in targets])
+    """Laplace posterior SD of log-parameters, given the coefficients of variation of the targets."""
+    noise = np.diag([cv**2 for cv in errors])
     known = np.where(np.isfinite(jacobian), jacobian, 0.0)
     gain = variance[None, :, None] * np.swapaxes(known, 1, 2)
     inner = np.linalg.solve(known @ gain + noise, known * variance[None, None, :])

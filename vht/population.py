@@ -8,7 +8,7 @@ distributions, conditional on those that the record does set.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,6 @@ from organ_models.solvers import periodic_orbits
 from vht.patient import VirtualPatient
 from vht.quantities import quantity
 from vht.randomness import normal
-from vht.state import Observation, PatientState
 from vht.store import Cohort
 
 _AGES = np.arange(32.5, 95.0, 5.0)
@@ -48,12 +47,37 @@ def heart_rate_prior(age_years: np.ndarray, sex: Iterable[str]) -> tuple[np.ndar
     return mean, np.full(mean.shape, HEART_RATE_SD)
 
 
-def baseline_table(cohort: Cohort, quantities: Iterable[str], *, seed: int) -> pd.DataFrame:
+def impute(cohort: Cohort, *, seed: int) -> Cohort:
+    """The cohort with a heart rate for every patient: where none is recorded, one drawn from the prior.
+
+    The drawn value is an observation of the state on day 0 with origin ``imputed``, within three SD of the
+    prior's mean. It hangs on the seed and the patient's study number alone.
+    """
+    known = set(cohort.observations.loc[cohort.observations["quantity"] == "heart_rate", "pseudonym"])
+    missing = cohort.patients[~cohort.patients["pseudonym"].isin(known)]
+    mean, sd = heart_rate_prior(missing["age_years"].to_numpy(dtype=float), missing["sex"])
+    luck = normal(seed, missing["study_number"].to_numpy(), "impute heart_rate")
+    drawn = pd.DataFrame(
+        {
+            "pseudonym": missing["pseudonym"],
+            "quantity": "heart_rate",
+            "value": np.clip(mean + sd * luck, mean - 3 * sd, mean + 3 * sd),
+            "day": 0.0,
+            "origin": "imputed",
+        }
+    )
+    if drawn.empty:
+        return cohort
+    rows = pd.concat([cohort.observations, drawn], ignore_index=True)
+    return replace(cohort, observations=rows)
+
+
+def baseline_table(cohort: Cohort, quantities: Iterable[str]) -> pd.DataFrame:
     """The values that a trial starts from, one row a patient in order of study number.
 
     Columns: ``pseudonym``, ``study_number``, ``sex``, ``age_years``, and for every quantity its last
     value and ``<quantity>_origin`` (recorded, derived or imputed). Blood pressures are taken from the
-    last day on which both were read. Only ``heart_rate`` is imputed when absent.
+    last day on which both were read.
     """
     table = cohort.patients.sort_values("study_number").reset_index(drop=True)
     table = table[["pseudonym", "study_number", "sex", "age_years"]].copy()
@@ -66,25 +90,7 @@ def baseline_table(cohort: Cohort, quantities: Iterable[str], *, seed: int) -> p
         table[name] = table["pseudonym"].map(last).astype(float)
         origin = rows.sort_values("day").groupby("pseudonym")["origin"].last()
         table[f"{name}_origin"] = table["pseudonym"].map(origin).where(table[name].notna())
-    if "heart_rate" in table:
-        missing = table["heart_rate"].isna().to_numpy()
-        mean, sd = heart_rate_prior(table["age_years"].to_numpy(), table["sex"])
-        low, high = mean - 3 * sd, mean + 3 * sd
-        luck = normal(seed, table["study_number"].to_numpy(), "impute heart_rate")
-        drawn = np.clip(mean + sd * luck, low, high)
-        table["heart_rate"] = np.where(missing, drawn, table["heart_rate"])
-        table["heart_rate_origin"] = table["heart_rate_origin"].astype(object).where(~missing, "imputed")
     return table
-
-
-def with_imputed(state: PatientState, row: pd.Series) -> PatientState:
-    """The state with the imputed values of its baseline row added, marked as imputed, on day 0."""
-    imputed = [
-        Observation(quantity=name, value=float(row[name]), day=0.0, origin="imputed")
-        for name in (c.removesuffix("_origin") for c in row.index if c.endswith("_origin"))
-        if row[f"{name}_origin"] == "imputed"
-    ]
-    return state.model_copy(update={"observations": (*state.observations, *imputed)})
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 FHIR import maps codes to these names, :class:`vht.state.PatientState` stores by them, outputs of
 organ models are matched to them, and reports print their label and unit. Adding a quantity is one
-entry in ``_REGISTRY``; nothing else has to be told.
+entry in ``_REGISTRY``.
 
 Units are UCUM. LOINC codes were checked against their displays in published FHIR data. Plausible
-ranges reject unit mix-ups and identifiers in a value field, not unusual patients. A measurement
-error is given only where a source is named.
+ranges reject unit mix-ups and identifiers in a value field, not unusual patients. How large the error
+of a measurement is belongs to a trial's protocol, with its source.
 """
 
 from __future__ import annotations

@@ -260,6 +260,7 @@ def cycles_on(
                 target,
                 jacobian=base.jacobians[index],
                 start=start,
+                fed=fed,
             )
             ports, orbits, reached = values(match.inputs), match.orbits, match.reached
         else:
@@ -277,7 +278,7 @@ def cycles_on(
             inputs[f"{model.name}.{name}"] = np.broadcast_to(np.asarray(column, float), (k * n,)).reshape(
                 k, n
             )
-        states[model.name] = np.moveaxis(orbits.state.reshape(-1, k, n), 0, 1)
+        states[model.name] = np.moveaxis(orbits.state.reshape(len(orbits.state), k, n), 0, 1)
         residual = np.maximum(residual, np.nan_to_num(orbits.residual, nan=np.inf).reshape(k, n).max(axis=0))
     return Cycles(outputs, inputs, failure, states, residual)
 

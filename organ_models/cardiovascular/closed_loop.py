@@ -18,8 +18,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from organ_models.cardiovascular.closed_loop_readings import Readings, read
+from organ_models.cardiovascular.closed_loop_scenarios import SCENARIOS
 from organ_models.model import Array, Cycle, OrganModel, parameter, variable, variables
 from organ_models.references import C12_CALIBRATION, MATTACE_RASO_2010, REGAZZONI_2022, URSINO_1998
+from organ_models.validation.closed_loop_circulation import CHECKS
 
 _R, _C, _L, _E = "mm[Hg].s/mL", "mL/mm[Hg]", "mm[Hg].s2/mL", "mm[Hg]/mL"
 _WIDE = 30.0
@@ -383,7 +386,10 @@ CLOSED_LOOP_CIRCULATION = OrganModel(
             "systemic_arterial_compliance": 0.30,
             "stressed_volume": 0.15,
         },
-        targets=("systolic_pressure", "diastolic_pressure"),
+        # clinical noise assumed for the identifiability analysis of this circulation
+        targets={"systolic_pressure": 0.04, "diastolic_pressure": 0.05},
+        Readings=Readings,
+        read=read,
     ),
     references=(REGAZZONI_2022, C12_CALIBRATION, URSINO_1998, MATTACE_RASO_2010),
     notes=(
@@ -392,4 +398,6 @@ CLOSED_LOOP_CIRCULATION = OrganModel(
         "falls with pressure comes from a cross-section of people and includes chronic stiffening: systolic "
         "pressure probably rises too much for a given diastolic rise."
     ),
+    scenarios=SCENARIOS,
+    checks=CHECKS,
 )

@@ -84,7 +84,7 @@ def waveforms(
 
     rows = n_signal * (steps + 1)
     found = _on_vectors(solve, (parameters, inputs, state), rows, _drives(model) * (2 * steps + 1))
-    return np.moveaxis(found.reshape(steps + 1, n_signal, -1), 1, 0)
+    return np.moveaxis(found.reshape(steps + 1, n_signal, found.shape[-1]), 1, 0)
 
 
 # -------------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ def _tiled(array: np.ndarray, groups: int, lanes: int) -> np.ndarray:
     n = array.shape[-1]
     whole = array[:, np.minimum(np.arange(groups * lanes), n - 1)]
     out = _aligned(groups, array.shape[0], lanes)
-    out[...] = whole.reshape(-1, groups, lanes).swapaxes(0, 1)
+    out[...] = whole.reshape(array.shape[0], groups, lanes).swapaxes(0, 1)
     return out
 
 

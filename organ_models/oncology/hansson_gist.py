@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from organ_models.model import Array, OrganModel, parameter, variable, variables
 from organ_models.references import HANSSON_2013
+from organ_models.validation.sunitinib import EXPOSURE, TUMOUR_CHECKS, scenarios
 
 
 @variables
@@ -185,4 +186,6 @@ HANSSON_GIST = OrganModel(
     covariances={("vegfr3_half_exposure", "kit_half_exposure"): 0.936},
     references=(HANSSON_2013,),
     notes="Target lesions only: no new lesions, so progression is underestimated; no survival model.",
+    scenarios=scenarios("daily_exposure", EXPOSURE),
+    checks=TUMOUR_CHECKS,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from organ_models.model import Array, NoFields, OrganModel, parameter, variable, variables
 from organ_models.references import HYPOTHETICAL
+from organ_models.scenarios import Pattern, Scenario
 
 
 @variables
@@ -57,4 +58,7 @@ ARTERIOLAR_DILATOR = OrganModel(
     observe=observe,
     references=(HYPOTHETICAL,),
     notes="Hypothetical: not fitted to any drug.",
+    scenarios=(
+        Scenario("treated", "full treatment", inputs={"treatment": Pattern(1.0)}, source=HYPOTHETICAL),
+    ),
 )

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from organ_models.model import Array, OrganModel, parameter, variable, variables
 from organ_models.references import HANSSON_2013_ADVERSE
+from organ_models.validation.sunitinib import EXPOSURE, PRESSURE_CHECKS, scenarios
 
 
 @variables
@@ -98,4 +99,6 @@ SUNITINIB_BLOOD_PRESSURE = OrganModel(
     covariances={("baseline_diastolic_pressure", "exposure_slope"): -0.0515},
     references=(HANSSON_2013_ADVERSE,),
     notes="No antihypertensive rescue and no dose reduction for hypertension.",
+    scenarios=scenarios("daily_exposure", EXPOSURE),
+    checks=PRESSURE_CHECKS,
 )

@@ -11,6 +11,7 @@ import math
 
 from organ_models.model import Array, NoFields, OrganModel, parameter, variable, variables
 from organ_models.references import HANSSON_2013
+from organ_models.validation.sunitinib import EXPOSURE_CHECKS, scenarios
 
 
 @variables
@@ -61,4 +62,6 @@ SUNITINIB_EXPOSURE = OrganModel(
     observe=observe,
     references=(HANSSON_2013,),
     notes="Exposure follows the dose of the day; accumulation over the first days is not represented.",
+    scenarios=scenarios("daily_dose", 50.0),
+    checks=EXPOSURE_CHECKS,
 )

@@ -205,6 +205,15 @@ def test_half_the_step_is_tried_by_the_native_engine_too() -> None:
     assert not native.converged.all()
 
 
+def test_nobody_has_no_orbits() -> None:
+    p, u = people(CLOSED_LOOP_CIRCULATION, 0)
+    orbit = periodic_orbits(CLOSED_LOOP_CIRCULATION, p, u, engine="native")
+    assert orbit.state.shape == (12, 0)
+    assert orbit.converged.shape == (0,)
+    beat = waveforms(CLOSED_LOOP_CIRCULATION, p, u, orbit.state, engine="native")
+    assert beat["left_ventricular_volume"].shape == (1001, 0)
+
+
 @pytest.mark.parametrize("lanes", [2, 4])
 def test_an_orbit_has_the_same_bits_on_narrower_vectors(lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from organ_models import native

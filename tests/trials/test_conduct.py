@@ -252,3 +252,32 @@ def test_values_are_finite_wherever_a_patient_was_solved(done: Conduct) -> None:
     m = done.outcomes.measurements
     assert np.isfinite(m["true"]).all()
     assert len(m) == 2 * 3 * 24 * len(m["day"].unique())
+
+
+def test_a_record_that_lacks_what_a_model_needs_is_a_failed_row(tmp_path: Path) -> None:
+    anyone = changed(
+        tmp_path, ("[systolic_blood_pressure, diastolic_blood_pressure, sum_of_longest_diameters]", "[]")
+    )
+    states = [gist_patient(i) for i in range(4)]
+    states[1] = states[1].model_copy(update={"observations": states[1].observations[:2]})
+    states[2] = states[2].model_copy(update={"observations": states[2].observations[2:]})
+    found = conduct(anyone, Cohort.from_states(states)).outcomes.disposition
+    reasons = found[found["arm"] == "continuous"].set_index("pseudonym")["reason"]
+    assert reasons[pseudonym(1)] == reasons[pseudonym(2)] == "missing_input"
+    assert reasons[pseudonym(0)] != "missing_input"
+
+
+def test_a_trial_in_which_nobody_can_be_made_is_all_failed_rows(protocol: Protocol) -> None:
+    impossible = [
+        gist_patient(i, systolic_blood_pressure=90.0, diastolic_blood_pressure=100.0) for i in range(2)
+    ]
+    for example in ("sunitinib_gist", "arteriolar_dilator"):
+        rules = load_protocol(EXAMPLES / f"{example}.yaml")
+        states = [
+            s.model_copy(update={"conditions": (*s.conditions, Event(concept="hypertension"))})
+            for s in impossible
+        ]
+        done = conduct(rules, Cohort.from_states(states)).outcomes
+        assert (done.disposition["status"] == FAILED).all()
+        assert len(done.disposition) == 4
+        assert analyse(rules, done)["screening"]["enrolled"] == 2

@@ -46,7 +46,7 @@ def test_every_model_and_port_of_an_example_exists(name: str) -> None:
     for link in protocol.virtual_patient.couplings:
         assert link.source in outputs
         assert link.target in (inputs if link.solve is None else outputs)
-        assert {link.solve, link.companion} - {None} <= inputs
+        assert {link.solve, link.follow} - {None} <= inputs
     for arm in protocol.arms:
         assert set(arm.doses) <= inputs
 

@@ -147,6 +147,11 @@ def test_a_missing_file_is_named(copy: Path) -> None:
     assert first(verify_run(copy)) == "report.json: was a file, is missing"
 
 
+def test_an_added_file_is_named(copy: Path) -> None:
+    (copy / "outcomes" / "extra.parquet").write_bytes(b"x")
+    assert first(verify_run(copy)) == "outcomes/extra.parquet: was not part of the run, is present"
+
+
 def test_an_altered_manifest_is_refused(copy: Path) -> None:
     path = copy / "manifest.json"
     path.write_text(path.read_text().replace("0.0118", "0.0119"))
@@ -187,7 +192,8 @@ def test_altered_states_are_named(copy: Path) -> None:
     Store(copy / "inputs/states").append(gist_patient(i) for i in range(1, 11))
     manifest = json.loads((copy / "manifest.json").read_text())
     files = {k: v for k, v in manifest["files"].items() if not k.startswith("inputs/states")}
-    reseal(copy, files=files)
+    states = [p.relative_to(copy).as_posix() for p in (copy / "inputs/states").rglob("*") if p.is_file()]
+    reseal(copy, files={**files, **{name: running.sha256_file(copy / name) for name in states}})
     assert first(verify_run(copy)).startswith("digest of the patient states")
 
 

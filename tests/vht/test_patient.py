@@ -120,3 +120,27 @@ def test_an_input_without_a_law_cannot_follow() -> None:
 def test_a_model_cannot_be_named_twice() -> None:
     with pytest.raises(CompositionError, match="named twice"):
         VirtualPatient([model("hansson_gist"), "hansson_gist"])
+
+
+LOOP = "closed_loop_circulation"
+PRESSURE = Coupling(
+    "sunitinib_blood_pressure.diastolic_pressure",
+    f"{LOOP}.diastolic_pressure",
+    solve=f"{LOOP}.systemic_resistance_ratio",
+)
+DILATOR = Coupling("arteriolar_dilator.systemic_resistance_ratio", f"{LOOP}.systemic_resistance_ratio")
+
+
+@pytest.mark.parametrize("couplings", [[PRESSURE, DILATOR], [DILATOR, PRESSURE]])
+def test_a_port_is_fed_or_solved_for_but_not_both(couplings: list[Coupling]) -> None:
+    with pytest.raises(
+        CompositionError, match=r"systemic_resistance_ratio is (solved for|fed by a coupling)"
+    ):
+        VirtualPatient(["sunitinib_blood_pressure", "arteriolar_dilator", LOOP], couplings)
+
+
+def test_a_beating_model_drives_no_other() -> None:
+    with pytest.raises(CompositionError, match="a cyclic model cannot drive another yet"):
+        VirtualPatient(
+            [LOOP, "sunitinib_exposure"], [Coupling(f"{LOOP}.mean_pressure", "sunitinib_exposure.daily_dose")]
+        )

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from tests.vht.people import gist_cohort, gist_patient, pseudonym
-from vht import Cohort, Observation, baseline_table, individuals, sunitinib_gist
-from vht.population import heart_rate_prior, typical, with_imputed
+from vht import Cohort, Observation, baseline_table, impute, individuals, sunitinib_gist
+from vht.population import heart_rate_prior, typical
 
 QUANTITIES = ["systolic_blood_pressure", "diastolic_blood_pressure", "sum_of_longest_diameters", "heart_rate"]
 
@@ -24,28 +24,36 @@ def many(n: int, diastolic: np.ndarray) -> pd.DataFrame:
     )
 
 
-def test_a_missing_heart_rate_is_drawn_and_marked_imputed() -> None:
-    table = baseline_table(gist_cohort(60), QUANTITIES, seed=1)
+def test_a_missing_heart_rate_is_drawn_and_marked_imputed_in_state_and_table() -> None:
+    cohort = impute(gist_cohort(60), seed=1)
+    table = baseline_table(cohort, QUANTITIES)
     imputed = table["heart_rate_origin"] == "imputed"
     assert imputed.sum() == 20
     assert (table.loc[~imputed, "heart_rate_origin"] == "recorded").all()
     assert table["heart_rate"].between(35, 125).all()
     assert table["heart_rate"][imputed].std() > 3
-    again = baseline_table(gist_cohort(60), QUANTITIES, seed=1)
-    assert table["heart_rate"].equals(again["heart_rate"])
-    other = baseline_table(gist_cohort(60), QUANTITIES, seed=2)
-    assert not table["heart_rate"][imputed].equals(other["heart_rate"][imputed])
-    assert table["heart_rate"][~imputed].equals(other["heart_rate"][~imputed])
-
-
-def test_the_state_of_a_patient_shows_what_was_imputed() -> None:
-    state = gist_patient(3)
-    table = baseline_table(Cohort.from_states([state]), QUANTITIES, seed=1)
-    completed = with_imputed(state, table.iloc[0])
-    found = completed.latest("heart_rate")
+    state = cohort.state(table["pseudonym"][imputed].iloc[0])
+    found = state.latest("heart_rate")
     assert found is not None
     assert found.origin == "imputed"
-    assert state.latest("heart_rate") is None
+    assert found.value == table["heart_rate"][imputed].iloc[0]
+    assert gist_patient(3).latest("heart_rate") is None
+
+
+def test_an_imputed_value_hangs_on_seed_and_patient_alone() -> None:
+    one, again, other = (
+        baseline_table(impute(gist_cohort(n), seed=s), QUANTITIES).set_index("pseudonym")
+        for n, s in ((60, 1), (30, 1), (60, 2))
+    )
+    assert one.loc[again.index, "heart_rate"].equals(again["heart_rate"])
+    imputed = one["heart_rate_origin"] == "imputed"
+    assert not one.loc[imputed, "heart_rate"].equals(other.loc[imputed, "heart_rate"])
+    assert one.loc[~imputed, "heart_rate"].equals(other.loc[~imputed, "heart_rate"])
+
+
+def test_what_is_recorded_is_never_imputed() -> None:
+    everyone = Cohort.from_states(gist_patient(i, heart_rate=70.0) for i in range(5))
+    assert impute(everyone, seed=1) is everyone
 
 
 def test_the_heart_rate_prior_is_the_published_regression() -> None:
@@ -63,7 +71,7 @@ def test_pressures_of_one_day_are_taken_together() -> None:
     state = gist_patient(1)
     later = Observation(quantity="systolic_blood_pressure", value=199.0, day=5.0)
     state = state.model_copy(update={"observations": (*state.observations, later)})
-    table = baseline_table(Cohort.from_states([state]), QUANTITIES, seed=1)
+    table = baseline_table(Cohort.from_states([state]), QUANTITIES)
     recorded = state.latest("systolic_blood_pressure", by_day=0.0)
     assert recorded is not None
     assert table["systolic_blood_pressure"][0] == recorded.value

@@ -140,3 +140,28 @@ def test_the_plot_has_a_loop_a_tumour_and_a_pressure_panel(treated) -> None:  # 
         "Diastolic blood pressure (mmHg)",
     ]
     assert "1 virtual patients" in repr(treated)
+
+
+def test_a_plain_coupling_beside_a_solving_one_is_not_lost() -> None:
+    """The dilator's ratio fed to compliance: the circulation beats with it while resistance is solved."""
+    patient = VirtualPatient(
+        ["sunitinib_exposure", "sunitinib_blood_pressure", "arteriolar_dilator", LOOP],
+        [
+            Coupling("sunitinib_exposure.daily_exposure", "sunitinib_blood_pressure.daily_exposure"),
+            Coupling(
+                "sunitinib_blood_pressure.diastolic_pressure",
+                f"{LOOP}.diastolic_pressure",
+                solve=f"{LOOP}.systemic_resistance_ratio",
+            ),
+            Coupling("arteriolar_dilator.systemic_resistance_ratio", f"{LOOP}.arterial_compliance_ratio"),
+        ],
+    )
+    course = simulate(patient, doses={DOSE: 50.0, "arteriolar_dilator.treatment": 1.0}, days=[0, 28])
+    assert course.cycles.inputs[f"{LOOP}.arterial_compliance_ratio"][:, 0].tolist() == [1.0, 0.92]
+    asked = course.outputs["sunitinib_blood_pressure.diastolic_pressure"]
+    assert np.abs(course.outputs[f"{LOOP}.diastolic_pressure"] - asked).max() < 0.1
+
+
+def test_nobody_is_simulated_in_no_time() -> None:
+    course = simulate(sunitinib_gist(), typical(sunitinib_gist(), 0), doses={DOSE: 50.0}, days=[0, 7])
+    assert course.outputs[f"{LOOP}.diastolic_pressure"].shape == (2, 0)

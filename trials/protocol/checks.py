@@ -87,11 +87,11 @@ def _couplings(p: Protocol) -> Iterator[Found]:
             yield ("virtual_patient", "models", i), f"'{model}' stands twice"
     for i, link in enumerate(p.virtual_patient.couplings):
         at: Position = ("virtual_patient", "couplings", i)
-        ports = {"from": link.source, "to": link.target, "solve": link.solve, "with": link.companion}
+        ports = {"from": link.source, "to": link.target, "solve": link.solve, "with": link.follow}
         for field, port in ports.items():
             if port is not None and (model := _model(port)) not in models:
                 yield (*at, field), f"'{model}' is not among the models; {_choose(model, models)}"
-        if link.companion is not None and link.solve is None:
+        if link.follow is not None and link.solve is None:
             yield (*at, "with"), "'with' follows what is solved for; it needs 'solve'"
         for field in ("solve", "with"):
             port = ports[field]
@@ -126,7 +126,7 @@ def _reference_arm(p: Protocol) -> Iterator[Found]:
 @_needs("arms", "virtual_patient")
 def _doses(p: Protocol) -> Iterator[Found]:
     driven = {link.target for link in p.virtual_patient.couplings if link.solve is None}
-    driven |= {port for link in p.virtual_patient.couplings for port in (link.solve, link.companion) if port}
+    driven |= {port for link in p.virtual_patient.couplings for port in (link.solve, link.follow) if port}
     models = p.virtual_patient.models
     units: dict[str, str] = {}
     for i, arm in enumerate(p.arms):

@@ -121,13 +121,13 @@ class Coupling(Section):
         source: (``from``) the output that drives.
         target: (``to``) the input that is driven; or, with ``solve``, an output that must reach the value.
         solve: the input that is solved for, on the target's model.
-        companion: (``with``) an input of the same model that follows the solved one by the model's own law.
+        follow: (``with``) an input of the same model that follows the solved one by the model's own law.
     """
 
     source: Port = Field(alias="from")
     target: Port = Field(alias="to")
     solve: Port | None = None
-    companion: Port | None = Field(default=None, alias="with")
+    follow: Port | None = Field(default=None, alias="with")
 
 
 class VirtualPatientSection(Section):

@@ -1,0 +1,134 @@
+"""A model as data: everything declared about it, JSON-ready, for reports and for others to reuse."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from organ_models.model import Field, OrganModel, Reference, fields
+from organ_models.scenarios import Check, Scenario, scenarios, variants
+
+SCHEMA = "vht-organ-model/1"
+
+
+def record(model: OrganModel) -> dict[str, Any]:
+    """The machine-readable record of a model.
+
+    Args:
+        model: any organ model.
+
+    Returns:
+        Plain dictionaries, lists, texts, numbers and None. Units are UCUM. ``bounds`` are
+        ``[lowest, highest]`` with None where there is no limit; ``spread`` is the variance of the
+        log-normal inter-individual effect (0: none); sources are keys of ``references``.
+    """
+    made = {
+        "schema": SCHEMA,
+        "name": model.name,
+        "title": model.title,
+        "version": model.version,
+        "clock": model.clock,
+        "notes": model.notes,
+        "states": _variables(model.State),
+        "inputs": _variables(model.Inputs),
+        "signals": _variables(model.Signals),
+        "outputs": _variables(model.Outputs),
+        "readings": _variables(model.cycle.Readings) if model.cycle else [],
+        "parameters": [_parameter(name, f) for name, f in fields(model.Parameters).items()],
+        "covariances": [
+            {"parameters": list(names), "covariance": c} for names, c in model.covariances.items()
+        ],
+        "variants": [
+            {
+                "name": name,
+                "title": v.title if v else "catalogue defaults",
+                "parameters": dict(v.parameters) if v else {},
+                "source": v.source.key if v else None,
+            }
+            for name, v in variants(model).items()
+        ],
+        "scenarios": [_scenario(s) for s in scenarios(model).values()],
+        "validation": [_check(c) for c in model.checks],
+    }
+    return made | {"references": [_reference(r) for r in _cited(model)]}
+
+
+def validation_status(model: OrganModel) -> str:
+    """How many published values stand behind a model, by what their agreement shows."""
+    counts = {
+        kind: sum(c.evidence == kind for c in model.checks)
+        for kind in ("validation", "verification", "calibration")
+    }
+    listed = [f"{count} {kind}" for kind, count in counts.items() if count]
+    return ", ".join(listed) or "none declared"
+
+
+def _cited(model: OrganModel) -> list[Reference]:
+    """The model's references, then what its scenarios and checks add."""
+    added = [
+        *(v.source for v in model.variants),
+        *(s.source for s in model.scenarios if s.source),
+        *(c.source for c in model.checks),
+    ]
+    return list({r.key: r for r in (*model.references, *added)}.values())
+
+
+def _reference(reference: Reference) -> dict[str, Any]:
+    return {"key": reference.key, "text": reference.text, "doi": reference.doi}
+
+
+def _variables(kind: type) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "description": f.doc,
+            "unit": f.unit,
+            **({} if f.default is None else {"default": f.default}),
+            **({} if f.quantity is None else {"quantity": f.quantity}),
+        }
+        for name, f in fields(kind).items()
+    ]
+
+
+def _parameter(name: str, declared: Field) -> dict[str, Any]:
+    return {
+        "name": name,
+        "description": declared.doc,
+        "value": declared.default,
+        "unit": declared.unit,
+        "working_unit": declared.working_unit or declared.unit,
+        "bounds": [limit if math.isfinite(limit) else None for limit in declared.bounds],
+        "spread": declared.omega2,
+        "source": declared.source.key if declared.source else "",
+        "certainty": declared.certainty,
+        **({} if declared.quantity is None else {"quantity": declared.quantity}),
+    }
+
+
+def _scenario(scenario: Scenario) -> dict[str, Any]:
+    return {
+        "name": scenario.name,
+        "title": scenario.title,
+        "factors": dict(scenario.factors),
+        "inputs": {
+            port: {"amount": p.amount, "days_on": p.on, "days_off": p.off}
+            for port, p in scenario.inputs.items()
+        },
+        "source": scenario.source.key if scenario.source else None,
+    }
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return {
+        "name": check.name,
+        "output": check.output,
+        "published": check.published,
+        "unit": check.unit,
+        "tolerance": check.tolerance,
+        "kind": check.kind,
+        "evidence": check.evidence,
+        "source": check.source.key,
+        "variant": check.variant,
+        "scenario": check.scenario,
+        "day": check.day,
+    }

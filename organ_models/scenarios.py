@@ -1,0 +1,139 @@
+"""What is declared beside a model: variants, scenarios, and published values that must come out.
+
+All of it is data, told in the catalogue's names, so that a scenario of the command line, a published
+value and a test run the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from organ_models.model import OrganModel, Reference
+
+DEFAULT_VARIANT = "default"
+BASELINE = "baseline"
+
+Evidence = Literal["calibration", "verification", "validation"]
+"""Calibration: parameters were fitted so that this value comes out. Verification: the same equations,
+computed apart from this code, must give it. Validation: observed in people, not used for the fit."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A named parameter set of a model; parameters that it leaves out keep their default."""
+
+    name: str
+    title: str
+    parameters: Mapping[str, float]
+    source: Reference
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """An amount a day, given ``on`` days in a row and then left out ``off`` days, over and over."""
+
+    amount: float
+    on: int = 1
+    off: int = 0
+
+    def daily(self, days: int) -> np.ndarray:
+        """The amount on each of the first ``days`` days, shape ``(days,)``."""
+        return np.where(np.arange(days) % (self.on + self.off) < self.on, self.amount, 0.0)
+
+    def __str__(self) -> str:
+        cycle = f" on {self.on} of every {self.on + self.off} days" if self.off else ""
+        return f"{self.amount:g}{cycle}"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A condition in which a model is run.
+
+    Attributes:
+        name: what people type.
+        title: what it stands for.
+        factors: by parameter, what multiplies its value.
+        inputs: by input port, what is given every day (slow models) or held (cyclic models).
+        source: where it was taken from; none for the baseline.
+    """
+
+    name: str
+    title: str
+    factors: Mapping[str, float] = field(default_factory=dict)
+    inputs: Mapping[str, Pattern] = field(default_factory=dict)
+    source: Reference | None = None
+
+    def changes(self) -> str:
+        """What it changes, for people."""
+        factors = [f"{name} ×{factor:.6g}" for name, factor in self.factors.items()]
+        return ", ".join(factors + [f"{name} = {given}" for name, given in self.inputs.items()])
+
+
+@dataclass(frozen=True)
+class Check:
+    """A value that must come out of a model.
+
+    Attributes:
+        output: name of the output as :func:`reported` gives it.
+        published: the value.
+        unit: its UCUM unit.
+        tolerance: largest difference that passes, a fraction (``relative``) or in ``unit`` (``absolute``).
+        kind: how the tolerance is meant.
+        source: where the value comes from.
+        evidence: what agreement shows; see :data:`Evidence`.
+        scenario: in which it was computed.
+        day: when it is read (slow models).
+        variant: parameter set.
+    """
+
+    output: str
+    published: float
+    unit: str
+    tolerance: float
+    kind: Literal["relative", "absolute"]
+    source: Reference
+    evidence: Evidence = "verification"
+    scenario: str = BASELINE
+    day: int | None = None
+    variant: str = DEFAULT_VARIANT
+
+    @property
+    def name(self) -> str:
+        """Scenario, output and day: unique within a model."""
+        when = "" if self.day is None else f" on day {self.day}"
+        return f"{self.scenario}: {self.output}{when}"
+
+    @property
+    def allowed(self) -> float:
+        """Largest difference that passes, in ``unit``."""
+        return self.tolerance * abs(self.published) if self.kind == "relative" else self.tolerance
+
+
+def variants(model: OrganModel) -> dict[str, Variant | None]:
+    """The parameter sets of a model by name; ``default`` is its catalogue defaults."""
+    return {DEFAULT_VARIANT: None} | {v.name: v for v in model.variants}
+
+
+def scenarios(model: OrganModel) -> dict[str, Scenario]:
+    """The scenarios of a model by name; ``baseline`` changes nothing and every model has it."""
+    unchanged = Scenario(BASELINE, "parameters as declared, inputs as for an unconnected port")
+    return {BASELINE: unchanged} | {s.name: s for s in model.scenarios}
+
+
+def reported(model: OrganModel) -> dict[str, tuple[str, str, str]]:
+    """What a run of a model reports: by name, the field that holds it, its unit and its meaning.
+
+    An output that is a clinical quantity goes by the quantity's name. A cyclic model's ``Outputs`` are
+    followed by the readings of its waveform.
+    """
+    from organ_models.model import fields
+
+    read = {f.quantity or port: (port, f.unit, f.doc) for port, f in fields(model.Outputs).items()}
+    if model.cycle is not None:
+        read |= {name: (name, f.unit, f.doc) for name, f in fields(model.cycle.Readings).items()}
+    return read

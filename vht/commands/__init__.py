@@ -1,0 +1,1 @@
+"""The commands of ``vht``, by subject. They belong to the roof: nothing else imports them."""
