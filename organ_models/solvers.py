@@ -1,8 +1,9 @@
 """Solvers: fixed-step Runge–Kutta, and the periodic steady state of a cyclic model.
 
-The unit of compiled work is a *block* of :data:`BLOCK` lanes, one problem a lane. Every lane sees the
-same instructions whatever else is in the block, a lane that has converged or failed is frozen, and a
-short block is padded; so a result never depends on chunk size, order, neighbours or workers, bit for bit.
+A cyclic model runs on one of two back ends (:mod:`organ_models.engines`). This module holds the portable
+one; :mod:`organ_models.native` is the other. One problem is one *lane*: every lane sees the same instructions
+whatever stands beside it, a lane that has converged or failed is frozen, and a short block is padded; so a
+result never depends on chunk size, order, neighbours or workers, bit for bit.
 """
 
 from __future__ import annotations
@@ -20,16 +21,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from organ_models import anderson
+from organ_models.engines import Engine, choose, native
 from organ_models.model import Array, OrganModel, fields, values
 
 BLOCK = 256
-"""Lanes of a block; the fastest on CPUs (measured: 128 to 2048), and one compiled shape for all sizes."""
+"""Lanes of a block of the portable back end; the fastest on CPUs (measured: 128 to 2048), and one compiled
+shape for all sizes."""
 
 _NODES = np.array([0.0, 0.5, 0.5, 1.0])
 _NEXT = np.array([0.5, 0.5, 1.0, 0.0])
 _WEIGHTS = np.array([1.0, 2.0, 2.0, 1.0]) / 6.0
-_MEMORY = 4  # differences that Anderson acceleration remembers
-_WARM_BEATS = 2  # plain beats before acceleration starts
 
 
 class Failure(enum.Enum):
@@ -77,6 +79,7 @@ def periodic_orbits(
     tolerance: float = 1e-7,
     max_beats: int = 80,
     steps: int | None = None,
+    engine: Engine = "auto",
 ) -> Orbits:
     """The periodic steady state of a cyclic model, found by Anderson acceleration of the beat map.
 
@@ -88,6 +91,7 @@ def periodic_orbits(
         tolerance: largest weighted change over a beat that counts as periodic.
         max_beats: beats after which a lane gives up.
         steps: Runge–Kutta steps a beat; the model's own if absent.
+        engine: the back end; ``"auto"`` takes the native one where it can run this model.
 
     Returns:
         :class:`Orbits`. Lanes that failed at the given step are tried once more from the cold start with
@@ -100,19 +104,14 @@ def periodic_orbits(
     stacked_parameters = _stack_numpy(parameters, n)
     stacked_inputs = _stack_numpy(inputs, n)
 
-    def cold(p: np.ndarray) -> np.ndarray:
-        return in_blocks(lambda block: (_cold_block(model)(block),), (p,))[0]
-
-    def solve(p: np.ndarray, u: np.ndarray, y: np.ndarray, steps: int) -> tuple[np.ndarray, ...]:
-        solver = _orbit_block(model, steps, max_beats)
-        return in_blocks(lambda *a: solver(*a, tolerance), (p, u, y))
-
-    first = cold(stacked_parameters) if start is None else np.asarray(start)
-    results = solve(stacked_parameters, stacked_inputs, first, steps)
+    solve = _native_orbits if choose(model, engine) == "native" else _portable_orbits
+    limits = max_beats, tolerance
+    first = None if start is None else np.asarray(start)
+    results = solve(model, stacked_parameters, stacked_inputs, first, steps, *limits)
     failed = np.flatnonzero(~results[4])
     if failed.size:
         p = stacked_parameters[:, failed]
-        again = solve(p, stacked_inputs[:, failed], cold(p), 2 * steps)
+        again = solve(model, p, stacked_inputs[:, failed], None, 2 * steps, *limits)
         results = tuple(np.array(r) for r in results)
         for whole, part in zip(results, again, strict=True):
             whole[..., failed] = part
@@ -121,8 +120,41 @@ def periodic_orbits(
     return Orbits(state, dict(zip(names, outputs, strict=True)), residual, beats, converged)
 
 
+def _portable_orbits(
+    model: OrganModel,
+    p: np.ndarray,
+    u: np.ndarray,
+    start: np.ndarray | None,
+    steps: int,
+    max_beats: int,
+    tolerance: float,
+) -> tuple[np.ndarray, ...]:
+    if start is None:
+        start = in_blocks(lambda block: (_cold_block(model)(block),), (p,))[0]
+    solver = _orbit_block(model, steps, max_beats)
+    return in_blocks(lambda *a: solver(*a, tolerance), (p, u, start))
+
+
+def _native_orbits(
+    model: OrganModel,
+    p: np.ndarray,
+    u: np.ndarray,
+    start: np.ndarray | None,
+    steps: int,
+    max_beats: int,
+    tolerance: float,
+) -> tuple[np.ndarray, ...]:
+    return native().orbits(model, p, u, start, steps=steps, max_beats=max_beats, tolerance=tolerance)
+
+
 def waveforms(
-    model: OrganModel, parameters: Any, inputs: Any, state: np.ndarray, *, steps: int | None = None
+    model: OrganModel,
+    parameters: Any,
+    inputs: Any,
+    state: np.ndarray,
+    *,
+    steps: int | None = None,
+    engine: Engine = "auto",
 ) -> dict[str, np.ndarray]:
     """Signals over one beat from given states.
 
@@ -133,12 +165,15 @@ def waveforms(
         raise ValueError(f"{model.name} has no cycle")
     steps = model.cycle.steps if steps is None else steps
     n = _lanes(parameters, inputs)
-    record = _waveform_block(model, steps)
-    out = in_blocks(
-        lambda p, u, y: record(p, u, y), (_stack_numpy(parameters, n), _stack_numpy(inputs, n), state)
-    )
-    names = ["time", *fields(model.Signals)]
-    return dict(zip(names, out, strict=True))
+    p, u = _stack_numpy(parameters, n), _stack_numpy(inputs, n)
+    if choose(model, engine) == "native":
+        signals = native().waveforms(model, p, u, np.asarray(state), steps=steps)
+    else:
+        record = _waveform_block(model, steps)
+        signals = np.stack(in_blocks(lambda *a: record(*a), (p, u, np.asarray(state))))
+    period = np.asarray(model.cycle.period(model.working(model.Parameters(*p))))
+    time = np.arange(steps + 1)[:, None] * (period / steps)
+    return dict(zip(["time", *fields(model.Signals)], [time, *signals], strict=True))
 
 
 def rk4_step(rate: Callable[[Array, Any], Any], time: Array, state: Any, step: float) -> Any:
@@ -252,7 +287,15 @@ def _orbit_block(model: OrganModel, steps: int, max_beats: int) -> Callable[...,
             end, _ = lax.scan(lambda s, d: (advance(s, d), None), y, stages)
             return fill(end)
 
-        state, residual, beats, converged = _anderson(beat, fill(start), weights, tolerance, max_beats)
+        def going(now: anderson.Progress) -> Array:
+            return (now.beats_done < max_beats) & jnp.any(now.active)
+
+        found = lax.while_loop(
+            going,
+            lambda now: anderson.advance(now, beat(now.state), weights, tolerance),
+            anderson.begin(fill(start)),
+        )
+        state, residual, beats = found.state, found.residual, found.beats
 
         def watch(y: Array) -> tuple[Array, Array, Array, Array]:
             def look(s: Array, drive: Any) -> Array:
@@ -276,7 +319,7 @@ def _orbit_block(model: OrganModel, steps: int, max_beats: int) -> Callable[...,
         high, low, mean, begin = (model.Signals(*part) for part in watch(state))
         outputs = _stack(cycle.summarise(high, low, mean, begin, p, u))
         finite = jnp.all(jnp.isfinite(outputs), axis=0)
-        return state, outputs, residual, beats, converged & finite
+        return state, outputs, residual, beats, (residual <= tolerance) & finite
 
     return jax.jit(solve)
 
@@ -285,7 +328,7 @@ def _orbit_block(model: OrganModel, steps: int, max_beats: int) -> Callable[...,
 def _waveform_block(model: OrganModel, steps: int) -> Callable[..., Any]:
     def record(parameters: Array, inputs: Array, start: Array) -> tuple[Array, ...]:
         p, u = model.working(model.Parameters(*parameters)), model.Inputs(*inputs)
-        advance, stages, step = _beat_functions(model, steps, p, u)
+        advance, stages, _ = _beat_functions(model, steps, p, u)
         first = jax.tree.map(lambda a: a[:, 0], stages)
         last = jax.tree.map(lambda a: a[-1, -1], stages)
 
@@ -296,81 +339,6 @@ def _waveform_block(model: OrganModel, steps: int) -> Callable[..., Any]:
         end, seen = lax.scan(forward, start, (stages, first))
         final = _stack(model.observe(last, model.State(*end), p, u))
         everything = jnp.concatenate([seen, final[None]])
-        times = jnp.arange(steps + 1)[:, None] * step
-        return (times, *jnp.moveaxis(everything, 1, 0))
+        return tuple(jnp.moveaxis(everything, 1, 0))
 
     return jax.jit(record)
-
-
-def _anderson(
-    beat: Callable[[Array], Array],
-    y0: Array,
-    weights: Array,
-    tolerance: Array,
-    max_beats: int,
-) -> tuple[Array, Array, Array, Array]:
-    """Fixed point of the beat map by Anderson acceleration, each lane on its own.
-
-    Every iterate is an affine combination of beats with the same volume, so volume is conserved.
-    """
-    n_state, n = y0.shape
-
-    def body(carry: Any) -> Any:
-        k, y, y_last, f_last, d_g, d_f, residual, beats, active = carry
-        g = beat(y)
-        f = weights * (g - y)
-        change = jnp.max(jnp.abs(f), axis=0)
-        residual = jnp.where(active, change, residual)
-        beats = jnp.where(active, k + 1, beats)
-        finite = jnp.isfinite(change)
-        slot = jnp.arange(_MEMORY)[:, None, None] == jnp.mod(k, _MEMORY)
-        enough = k >= 1
-        d_g = jnp.where(slot & enough, (g - y_last)[None], d_g)
-        d_f = jnp.where(slot & enough, (f - f_last)[None], d_f)
-        step = _least_squares(d_f, f, d_g)
-        accelerated = g - step
-        use = (k >= _WARM_BEATS) & jnp.all(jnp.isfinite(accelerated), axis=0)
-        y_next = jnp.where(use, accelerated, g)
-        still = active & finite & (change > tolerance)
-        # a lane that just converged takes the end of its last beat; a lane at rest keeps its state
-        y_new = jnp.where(still, y_next, jnp.where(active & finite, g, y))
-        return k + 1, y_new, g, f, d_g, d_f, residual, beats, still
-
-    def going(carry: Any) -> Array:
-        return (carry[0] < max_beats) & jnp.any(carry[-1])
-
-    zeros = jnp.zeros((_MEMORY, n_state, n))
-    start = (
-        0,
-        y0,
-        y0,
-        y0,
-        zeros,
-        zeros,
-        jnp.full((n,), jnp.inf),
-        jnp.zeros((n,), dtype=jnp.int64),
-        jnp.all(jnp.isfinite(y0), axis=0),
-    )
-    out = lax.while_loop(going, body, start)
-    state, residual, beats = out[1], out[6], out[7]
-    return state, residual, beats, residual <= tolerance
-
-
-def _least_squares(d_f: Array, f: Array, d_g: Array) -> Array:
-    """``d_g @ argmin |f - d_f @ c|`` lane by lane, by ridged normal equations, elementwise."""
-    m = d_f.shape[0]
-    gram = [[jnp.sum(d_f[i] * d_f[j], axis=0) for j in range(m)] for i in range(m)]
-    right = [jnp.sum(d_f[i] * f, axis=0) for i in range(m)]
-    ridge = 1e-10 * sum(gram[i][i] for i in range(m)) + jnp.finfo(jnp.float64).tiny
-    for i in range(m):
-        gram[i][i] = gram[i][i] + ridge
-    for i in range(m):  # symmetric positive definite: elimination needs no pivoting
-        for j in range(i + 1, m):
-            factor = gram[j][i] / gram[i][i]
-            gram[j] = [gram[j][k] - factor * gram[i][k] if k >= i else gram[j][k] for k in range(m)]
-            right[j] = right[j] - factor * right[i]
-    solution: list[Array] = [right[0]] * m
-    for i in reversed(range(m)):
-        known = sum((gram[i][k] * solution[k] for k in range(i + 1, m)), start=jnp.zeros_like(f[0]))
-        solution[i] = (right[i] - known) / gram[i][i]
-    return sum((d_g[i] * solution[i] for i in range(m)), start=jnp.zeros_like(f))

@@ -8,8 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from vht.cli import main
+
+# a loaded machine must not fail a property: examples have no deadline
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 Command = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import scipy
 
+from organ_models.engines import choose, default_engine
 from organ_models.model import OrganModel
 from organ_models.record import record
-from organ_models.solvers import BLOCK
 from trials.conduct import Numerics
 from trials.protocol import Protocol
 from vht.files import sha256_bytes, sha256_file
@@ -31,10 +31,10 @@ _SOURCES = {".py", ".j2"}
 RELATIVE_TOLERANCE = 1e-3
 ABSOLUTE_TOLERANCE = 1e-6
 TOLERANCE = (
-    "On the same platform (processor features and versions of Python, JAX, NumPy and SciPy) every number is "
-    f"identical. On another one counts are identical and other numbers agree within {RELATIVE_TOLERANCE:g} "
-    f"of their size or {ABSOLUTE_TOLERANCE:g}, because compilers round differently; a difference beyond "
-    "it fails the verification and is named."
+    "On the same platform (processor features, engine, and versions of Python, JAX, llvmlite, NumPy, SciPy "
+    "and the C library) every number is identical. On another one counts are identical and other numbers "
+    f"agree within {RELATIVE_TOLERANCE:g} of their size or {ABSOLUTE_TOLERANCE:g}, because compilers round "
+    "differently; a difference beyond it fails the verification and is named."
 )
 RUN_COMMAND = "vht trial run inputs/protocol.yaml --states inputs/states --out ../repeated"
 VERIFY_COMMAND = "vht trial verify ."
@@ -66,7 +66,8 @@ def provenance(
                 f"Anderson-accelerated periodic steady state; Runge–Kutta 4, "
                 f"{_steps(patient)} steps a beat; slow models {STEPS_A_DAY} steps a day"
             ),
-            "precision": f"float64, blocks of {BLOCK} patients",
+            "engine": _engine(patient),
+            "precision": "float64",
         },
         "mlflow": {"experiment": protocol.name},
     }
@@ -108,6 +109,8 @@ def this_platform() -> dict[str, str]:
         "python": ".".join(platform.python_version_tuple()[:2]),
         "jax": importlib.metadata.version("jax"),
         "jaxlib": importlib.metadata.version("jaxlib"),
+        **default_engine(),
+        "c_library": " ".join(platform.libc_ver()).strip() or "not stated",
         "numpy": np.__version__,
         "scipy": scipy.__version__,
         "pandas": importlib.metadata.version("pandas"),
@@ -136,6 +139,16 @@ def describe(model: OrganModel) -> dict[str, Any]:
         "states": [state["name"] for state in made["states"]],
         "references": [reference for reference in made["references"] if reference["key"] in own],
     }
+
+
+def _engine(patient: VirtualPatient) -> str:
+    """The back end of the cyclic models: native machine code by llvmlite, or JAX's compiler."""
+    described = {
+        "native": f"native, llvmlite {default_engine()['llvmlite']}",
+        "portable": f"portable, JAX {importlib.metadata.version('jax')}",
+    }
+    found = sorted({described[choose(m)] for m in patient.cyclic})
+    return " and ".join(found) or described["portable"]
 
 
 def _steps(patient: VirtualPatient) -> str:

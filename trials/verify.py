@@ -168,6 +168,12 @@ def _compare_facts(found: Verification, recorded: dict[str, Any], now: dict[str,
         found.differences += list(compare(recorded["numerics"], now["numerics"], "provenance.numerics"))
     else:
         found.notes.append("the run states that it was made on another platform: its tolerance applies")
+        was, here = (facts["platform"].get("engine") for facts in (recorded, now))
+        if was != here:
+            found.notes.append(
+                f"the run was made with the {was} engine and repeated with the {here} one; "
+                f"VHT_ENGINE={was} repeats it with its own"
+            )
     for part, words in _TOLD_SOFTWARE.items():
         if recorded["software"].get(part) != now["software"][part]:
             found.notes.append(f"{words} is not the one that the run states")

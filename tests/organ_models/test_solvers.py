@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from organ_models import model, solvers
+from organ_models import anderson, model, solvers
 from organ_models.cardiovascular.closed_loop import Inputs, Parameters
+from organ_models.engines import Engine
 from organ_models.model import values
 from organ_models.solvers import BLOCK, Orbits, periodic_orbits, rk4_step
 
@@ -50,12 +51,14 @@ def test_runge_kutta_has_order_four() -> None:
 def test_accelerated_orbit_is_where_80_plain_beats_lead(monkeypatch: pytest.MonkeyPatch) -> None:
     """Performance reference, section 4: plain beating reaches 1e-6 in 59 to 85 beats."""
     p = scattered(4)
-    fast = periodic_orbits(CIRCULATION, p, Inputs(), tolerance=1e-10)
+    fast = periodic_orbits(CIRCULATION, p, Inputs(), tolerance=1e-10, engine="portable")
     beside = fast.state.copy()
     beside[:4] *= 1.02
-    monkeypatch.setattr(solvers, "_WARM_BEATS", 10_000)
+    monkeypatch.setattr(anderson, "WARM_BEATS", 10_000)
     solvers._orbit_block.cache_clear()
-    waited = periodic_orbits(CIRCULATION, p, Inputs(), start=beside, tolerance=1e-9, max_beats=120)
+    waited = periodic_orbits(
+        CIRCULATION, p, Inputs(), start=beside, tolerance=1e-9, max_beats=120, engine="portable"
+    )
     solvers._orbit_block.cache_clear()
     assert (waited.beats > 2 * fast.beats).all()
     assert waited.converged.all()
@@ -70,22 +73,27 @@ def test_acceleration_needs_few_beats() -> None:
     assert (orbits.residual <= 1e-7).all()
 
 
+@pytest.mark.parametrize("engine", ["native", "portable"])
 @pytest.mark.parametrize("size", [1, 7, BLOCK])
-def test_a_lane_is_bit_identical_whatever_it_is_solved_with(size: int) -> None:
+def test_a_lane_is_bit_identical_whatever_it_is_solved_with(size: int, engine: Engine) -> None:
     p = scattered(BLOCK + 44)
-    together = periodic_orbits(CIRCULATION, p, Inputs())
+    together = periodic_orbits(CIRCULATION, p, Inputs(), engine=engine)
     lanes = np.arange(BLOCK + 44)[::-1][:size].copy()
-    assert same(together, periodic_orbits(CIRCULATION, take(p, lanes), Inputs()), lanes)
+    assert same(together, periodic_orbits(CIRCULATION, take(p, lanes), Inputs(), engine=engine), lanes)
 
 
-def test_a_poisoned_lane_fails_alone() -> None:
+@pytest.mark.parametrize("engine", ["native", "portable"])
+def test_a_poisoned_lane_fails_alone(engine: Engine) -> None:
     p = scattered(20)
-    clean = periodic_orbits(CIRCULATION, p, Inputs())
+    clean = periodic_orbits(CIRCULATION, p, Inputs(), engine=engine)
     for poison in (np.nan, np.inf, -1.0, 1e-9):
         bad = values(p)["systemic_arterial_compliance"].copy()
         bad[7] = poison
         orbits = periodic_orbits(
-            CIRCULATION, Parameters(**{**values(p), "systemic_arterial_compliance": bad}), Inputs()
+            CIRCULATION,
+            Parameters(**{**values(p), "systemic_arterial_compliance": bad}),
+            Inputs(),
+            engine=engine,
         )
         others = np.flatnonzero(np.arange(20) != 7)
         assert not orbits.converged[7], poison

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
 import sqlite3
@@ -80,6 +81,9 @@ def test_a_run_holds_everything_that_a_review_needs(finished: Path) -> None:
     assert growth["value"] == 0.0118
     assert growth["unit"] == "/wk"
     assert growth["source"] == "hansson_2013"
+    assert facts["platform"]["engine"] == "native"
+    assert facts["platform"]["llvmlite"] == importlib.metadata.version("llvmlite")
+    assert facts["numerics"]["engine"] == f"native, llvmlite {facts['platform']['llvmlite']}"
 
 
 def test_nothing_temporary_is_left(finished: Path) -> None:
@@ -109,6 +113,21 @@ def test_on_another_platform_numbers_may_differ_within_the_tolerance(copy: Path)
     (copy / "results.json").write_bytes(running.to_json(results))
     reseal(copy, "results.json", provenance=facts)
     assert "peak_diastolic_rise.arms.continuous.true.mean.value" in first(verify_run(copy))
+
+
+def test_a_run_of_the_native_engine_is_verified_with_the_portable_one(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VHT_ENGINE", "portable")
+    found = verify_run(copy)
+    assert found.verified, found.differences[:3]
+    assert not found.same_platform
+    assert found.identical < found.numbers
+    assert found.notes == [
+        "the run states that it was made on another platform: its tolerance applies",
+        "the run was made with the native engine and repeated with the portable one; "
+        "VHT_ENGINE=native repeats it with its own",
+    ]
 
 
 @pytest.mark.parametrize(

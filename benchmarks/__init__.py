@@ -1,0 +1,1 @@
+"""Measurements of speed, with everything they are compared against; not part of the installed package."""

@@ -1,0 +1,165 @@
+"""The native CPU back end: the cycle of a model as SIMD machine code, made by LLVM without a compiler.
+
+The model's own functions are traced by JAX and translated (:mod:`~organ_models.native.translate`) to
+vectors of lanes (:mod:`~organ_models.native.lanes`) inside a kernel that holds the whole search for the
+periodic orbit (:mod:`~organ_models.native.kernel`). :mod:`organ_models.solvers` is the entry.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import math
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from organ_models.model import OrganModel, fields
+from organ_models.native.kernel import CycleKernel
+from organ_models.native.machine import Compiled, Unavailable, width
+from organ_models.native.translate import UnsupportedPrimitive
+
+__all__ = ["Unavailable", "UnsupportedPrimitive", "orbits", "prepare", "waveforms", "width"]
+
+_GROUPS_A_TASK = 8  # vectors of lanes that a thread takes at a time
+_ALIGNMENT = 64
+_POINTER, _INTEGER, _DOUBLE = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
+
+
+def prepare(model: OrganModel) -> None:
+    """Make the code of a cyclic model, once in a process.
+
+    Raises:
+        Unavailable: no code can be made on this machine.
+        UnsupportedPrimitive: the model needs an operation that this back end does not know.
+    """
+    _code(model, "orbit")
+
+
+def orbits(
+    model: OrganModel,
+    parameters: np.ndarray,
+    inputs: np.ndarray,
+    start: np.ndarray | None,
+    *,
+    steps: int,
+    max_beats: int,
+    tolerance: float,
+) -> tuple[np.ndarray, ...]:
+    """Periodic states: see :func:`organ_models.solvers.periodic_orbits`, without its second try.
+
+    Args:
+        model: a cyclic model.
+        parameters, inputs: published values and ports, shapes ``(n_parameter, n)`` and ``(n_input, n)``.
+        start: states ``(n_state, n)``; the model's cold start if absent.
+        steps, max_beats, tolerance: as there.
+
+    Returns:
+        States, outputs, residual, beats, converged, with lanes along the last axis.
+    """
+    run = _code(model, "orbit")
+    n_state, n_output = len(fields(model.State)), len(fields(model.Outputs))
+
+    def solve(p: int, u: int, y: int, table: int, out: int) -> None:
+        run(p, u, y or None, table, out, steps, max_beats, tolerance)
+
+    rows = n_state + n_output + 3
+    found = _on_vectors(solve, (parameters, inputs, start), rows, _drives(model) * (2 * steps + 1))
+    state, outputs = found[:n_state], found[n_state : n_state + n_output]
+    return state, outputs, found[-3], found[-2].astype(np.int64), found[-1] != 0.0
+
+
+def waveforms(
+    model: OrganModel, parameters: np.ndarray, inputs: np.ndarray, state: np.ndarray, *, steps: int
+) -> np.ndarray:
+    """Signals over one beat, shape ``(n_signal, steps + 1, n)``; arguments as for :func:`orbits`."""
+    run = _code(model, "waveform")
+    n_signal = len(fields(model.Signals))
+
+    def solve(p: int, u: int, y: int, table: int, out: int) -> None:
+        run(p, u, y, table, out, steps)
+
+    rows = n_signal * (steps + 1)
+    found = _on_vectors(solve, (parameters, inputs, state), rows, _drives(model) * (2 * steps + 1))
+    return np.moveaxis(found.reshape(steps + 1, n_signal, found.shape[-1]), 1, 0)
+
+
+# -------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _code(model: OrganModel, function: str) -> Callable[..., None]:
+    kernel = CycleKernel(model, width())
+    arguments: list[Any] = [_POINTER] * 5 + [_INTEGER]
+    if function == "orbit":
+        kernel.orbit()
+        arguments += [_INTEGER, _DOUBLE]
+    else:
+        kernel.waveform()
+    compiled = Compiled(kernel.module)
+    call = compiled.function(function, *arguments)
+
+    def run(*values: object) -> None:
+        assert compiled  # the code lives as long as this function
+        call(*values)
+
+    return run
+
+
+@functools.cache
+def _drives(model: OrganModel) -> int:
+    return CycleKernel(model, width()).drives
+
+
+def _on_vectors(
+    solve: Callable[[int, int, int, int, int], None],
+    arrays: tuple[np.ndarray | None, ...],
+    rows_out: int,
+    rows_table: int,
+) -> np.ndarray:
+    """Run a function on every vector of lanes, on all cores; lanes are the last axis of all arrays."""
+    lanes = width()
+    n = next(a.shape[-1] for a in arrays if a is not None)
+    groups = -(-n // lanes)
+    tiled = [None if a is None else _tiled(a, groups, lanes) for a in arrays]
+    out = _aligned(groups, rows_out, lanes)
+
+    def task(begin: int) -> None:
+        table = _aligned(rows_table, lanes)
+        for group in range(begin, min(begin + _GROUPS_A_TASK, groups)):
+            given = [0 if t is None else t[group].ctypes.data for t in tiled]
+            solve(given[0], given[1], given[2], table.ctypes.data, out[group].ctypes.data)
+
+    begins = range(0, groups, _GROUPS_A_TASK)
+    workers = min(_cores(), len(begins))
+    if workers > 1:
+        with ThreadPoolExecutor(max_workers=workers) as pool:
+            list(pool.map(task, begins))
+    else:
+        for begin in begins:
+            task(begin)
+    return np.moveaxis(out, 0, 1).reshape(rows_out, groups * lanes)[:, :n]
+
+
+def _tiled(array: np.ndarray, groups: int, lanes: int) -> np.ndarray:
+    """Rows of ``lanes`` numbers for every group; a short group repeats the last lane."""
+    n = array.shape[-1]
+    whole = array[:, np.minimum(np.arange(groups * lanes), n - 1)]
+    out = _aligned(groups, array.shape[0], lanes)
+    out[...] = whole.reshape(array.shape[0], groups, lanes).swapaxes(0, 1)
+    return out
+
+
+def _aligned(*shape: int) -> np.ndarray:
+    """An array that begins on a cache line, so that no vector of lanes lies across two."""
+    size = math.prod(shape)
+    raw = np.empty(size + _ALIGNMENT // 8)
+    begin = (-raw.ctypes.data % _ALIGNMENT) // 8
+    return raw[begin : begin + size].reshape(shape)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
