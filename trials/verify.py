@@ -208,6 +208,8 @@ def _tables(
         yield Difference(where, f"{len(was)} rows", f"{len(again)} rows, or other columns")
         return
     for name in was.columns:
+        if name == "true_peak_day" and relative > 0:
+            continue  # on a plateau, rounding decides which day is highest; how high it is, is compared
         a, b = was[name], again[name]
         both = a.dtype.kind == b.dtype.kind == "f"
         close = (
