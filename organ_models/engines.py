@@ -22,8 +22,8 @@ _NAMES = ("auto", "native", "portable")
 _log = logging.getLogger("organ_models")
 
 
-class EngineError(RuntimeError):
-    """The engine that was asked for cannot run the model; the message says why and what to do."""
+class EngineError(ValueError):
+    """No such engine, or it cannot run the model; the message says why and what to do."""
 
 
 def choose(model: OrganModel, engine: Engine = "auto") -> Literal["native", "portable"]:
@@ -34,8 +34,7 @@ def choose(model: OrganModel, engine: Engine = "auto") -> Literal["native", "por
         engine: ``"auto"``, or the one that must be taken.
 
     Raises:
-        EngineError: the native back end was asked for and cannot run this model.
-        ValueError: no such engine.
+        EngineError: no such engine, or the native back end was asked for and cannot run this model.
     """
     wanted = _wanted(engine)
     if wanted == "portable":
@@ -67,7 +66,7 @@ def _wanted(engine: str) -> str:
     found = os.environ.get(VARIABLE, "auto") or "auto" if engine == "auto" else engine
     if found not in _NAMES:
         where = VARIABLE if engine == "auto" else "engine"
-        raise ValueError(f"{where} is not one of {', '.join(_NAMES)}")
+        raise EngineError(f"{where} is not one of {', '.join(_NAMES)}")
     return found
 
 

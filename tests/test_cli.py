@@ -259,3 +259,10 @@ def test_a_model_that_nothing_drives_is_an_error_with_its_line(
     assert "nothing drives hansson_gist.daily_exposure" in message
     line = next(i for i, row in enumerate(text.splitlines(), 1) if row.strip().startswith("models:"))
     assert f"p.yaml:{line}" in message
+
+
+def test_an_unknown_engine_is_answered_in_words(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VHT_ENGINE", "steam")
+    assert "VHT_ENGINE is not one of auto, native, portable" in refused(
+        command, "simulate", "closed_loop_circulation"
+    )

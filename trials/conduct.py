@@ -152,10 +152,11 @@ def screen(protocol: Protocol, cohort: Cohort, table: pd.DataFrame) -> tuple[pd.
         exclude(table[name].isna() | imputed, f"no {label} on record")
     for name, limits in rules.ranges.items():
         unit, label = quantity(name).unit, quantity(name).label.lower()
+        recorded = table[name].where(table[f"{name}_origin"] != "imputed")  # a drawn value admits nobody
         if limits.minimum is not None:
-            exclude(table[name] < limits.minimum.to(unit), f"{label} below the minimum")
+            exclude(~(recorded >= limits.minimum.to(unit)), f"{label} below the minimum, or not recorded")
         if limits.maximum is not None:
-            exclude(table[name] > limits.maximum.to(unit), f"{label} above the maximum")
+            exclude(~(recorded <= limits.maximum.to(unit)), f"{label} above the maximum, or not recorded")
     counts = out[out != ""].value_counts(sort=False).sort_index()
     chosen = table[out == ""].reset_index(drop=True)
     for name in dict.fromkeys((*rules.conditions, "hypertension")):

@@ -47,6 +47,7 @@ def main() -> None:
 def _explain(error: Exception) -> int:
     from fhir_io import FhirImportError, SampleError
     from organ_models.catalogue import UnknownModel
+    from organ_models.engines import EngineError
     from privacy import PrivacySafeError
     from trials.protocol import ProtocolError
     from trials.run import RunError
@@ -71,6 +72,7 @@ def _explain(error: Exception) -> int:
         StoreError,
         CompositionError,
         UnknownModel,
+        EngineError,
         ModelRunError,
     )
     if isinstance(error, known):

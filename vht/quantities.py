@@ -91,7 +91,7 @@ _REGISTRY = (
         90,
     ),
     _q("stroke_volume", "Stroke volume", "mL", "76561-0", 5, 300),
-    _q("cardiac_output", "Cardiac output", "L/min", "8741-1 8731-2", 0.5, 25),
+    _q("cardiac_output", "Cardiac output", "L/min", "8731-2", 0.5, 25),
     # lipids and metabolism
     _q("total_cholesterol", "Total cholesterol", "mg/dL", "2093-3", 20, 1500, molar_mass=386.65),
     _q("hdl_cholesterol", "HDL cholesterol", "mg/dL", "2085-9", 2, 300, molar_mass=386.65),
@@ -105,7 +105,7 @@ _REGISTRY = (
         "estimated_gfr",
         "Estimated GFR",
         "mL/min/{1.73_m2}",
-        "33914-3 48642-3 98979-8 62238-1",
+        "33914-3 48642-3",
         1,
         250,
         indexed=True,

@@ -255,9 +255,12 @@ def test_values_are_finite_wherever_a_patient_was_solved(done: Conduct) -> None:
 
 
 def test_a_record_that_lacks_what_a_model_needs_is_a_failed_row(tmp_path: Path) -> None:
-    anyone = changed(
-        tmp_path, ("[systolic_blood_pressure, diastolic_blood_pressure, sum_of_longest_diameters]", "[]")
-    )
+    asked = "[systolic_blood_pressure, diastolic_blood_pressure, sum_of_longest_diameters]"
+    limits = """    ranges:
+      systolic_blood_pressure: {maximum: "200 mm[Hg]"}
+      diastolic_blood_pressure: {maximum: "120 mm[Hg]"}
+"""
+    anyone = changed(tmp_path, (asked, "[]"), (limits, ""))
     states = [gist_patient(i) for i in range(4)]
     states[1] = states[1].model_copy(update={"observations": states[1].observations[:2]})
     states[2] = states[2].model_copy(update={"observations": states[2].observations[2:]})
@@ -281,3 +284,21 @@ def test_a_trial_in_which_nobody_can_be_made_is_all_failed_rows(protocol: Protoc
         assert (done.disposition["status"] == FAILED).all()
         assert len(done.disposition) == 4
         assert analyse(rules, done)["screening"]["enrolled"] == 2
+
+
+def test_a_range_admits_only_recorded_values(tmp_path: Path) -> None:
+    """Neither a value that is missing nor one that was drawn passes a limit."""
+    rules = changed(
+        tmp_path,
+        (
+            "    ranges:\n",
+            "    ranges:\n      heart_rate: {minimum: 20 /min}\n      platelets: {maximum: 5000 10*3/uL}\n",
+        ),
+    )
+    states = [gist_patient(3), gist_patient(4), gist_patient(5, platelets=250.0)]  # 3 has no heart rate
+    screening = conduct(rules, Cohort.from_states(states)).outcomes.screening
+    assert screening is not None
+    assert screening.excluded == {
+        "heart rate below the minimum, or not recorded": 1,
+        "platelets above the maximum, or not recorded": 1,
+    }
