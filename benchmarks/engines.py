@@ -125,10 +125,10 @@ def diffrax(*, tolerance: float | None = None, steps: int | None = None) -> Solv
     assert cycle is not None
 
     def one(p: Any, start: Any, beats: int) -> Any:
-        period = cycle.period(p)
+        period = cycle.period(p, Inputs())
 
         def field(t: Any, y: Any, _: Any) -> Any:
-            d = MODEL.derivative(cycle.drive(t, p), MODEL.State(*y), p, Inputs())
+            d = MODEL.derivative(cycle.drive(t, p, Inputs()), MODEL.State(*y), p, Inputs())
             return jnp.stack(list(vars(d).values()))
 
         asked = (beats - 1 + jnp.arange(PEER_SAMPLES) / PEER_SAMPLES) * period

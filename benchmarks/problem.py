@@ -58,7 +58,7 @@ def starts(n: int) -> np.ndarray:
     state = np.array(periodic_orbits(MODEL, p, Inputs()).state)
     state[:4] *= 1.05
     assert MODEL.cycle is not None
-    filled = MODEL.cycle.project(MODEL.State(*state), p, Inputs())
+    filled = MODEL.cycle.restore(MODEL.State(*state), p, Inputs())
     return np.stack([np.asarray(v) for v in values(filled).values()])
 
 

@@ -138,11 +138,11 @@ class Cycle:
     """What makes a model cyclic: it reaches a periodic steady state on a fast clock.
 
     Attributes:
-        period: ``period(parameters) -> s``.
-        drive: ``drive(time, parameters) -> Drive``, what depends on time alone (activations). It is
+        period: ``period(parameters, inputs) -> s``.
+        drive: ``drive(time, parameters, inputs) -> Drive``, what depends on time alone (activations). It is
             tabulated once an orbit, not evaluated every stage of every beat (three times faster);
             ``derivative`` and ``observe`` of a cyclic model get it in place of the time.
-        project: ``project(state, parameters, inputs) -> state`` restores what a beat conserves after
+        restore: ``restore(state, parameters, inputs) -> state`` restores what a beat conserves after
             parameters or inputs were changed (the stressed volume).
         summarise: ``summarise(maximum, minimum, mean, start, parameters, inputs) -> Outputs``; the
             first three are signals over one period, ``start`` the signals at its beginning.
@@ -158,9 +158,9 @@ class Cycle:
             one period as numpy arrays, patients along the last axis.
     """
 
-    period: Callable[[Any], Array]
-    drive: Callable[[Array, Any], Any]
-    project: Callable[[Any, Any, Any], Any]
+    period: Callable[[Any, Any], Array]
+    drive: Callable[[Array, Any, Any], Any]
+    restore: Callable[[Any, Any, Any], Any]
     summarise: Callable[[Any, Any, Any, Any, Any, Any], Any]
     weights: Callable[[Any], Any]
     laws: Mapping[str, Callable[[Any, Any, Any], Array]] = dataclasses.field(default_factory=dict)
@@ -171,6 +171,34 @@ class Cycle:
     read: Callable[[Mapping[str, np.ndarray], Any], Any] | None = None
 
 
+@dataclass(frozen=True)
+class Delay:
+    """An input port that is fed by the model's own earlier output.
+
+    Attributes:
+        of: the output.
+        by: the parameter that holds the delay, s.
+    """
+
+    of: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Stride:
+    """Runge–Kutta steps of a slow model between events, d.
+
+    Attributes:
+        longest: no step is longer.
+        first: the step right after an event; the longest if absent.
+        growth: how much longer every further step is.
+    """
+
+    longest: float = 0.25
+    first: float | None = None
+    growth: float = 1.5
+
+
 @dataclass(frozen=True, eq=False)
 class OrganModel:
     """A declared organ model.
@@ -179,7 +207,8 @@ class OrganModel:
         name: key in the catalogue, snake case.
         title: what people read.
         version: changes whenever a number that it produces may change.
-        clock: ``"d"`` for slow models, ``"s"`` for cyclic ones.
+        clock: ``"d"`` for slow models; ``"s"`` for cyclic ones and for controllers (a clock in seconds and no
+            cycle: a reflex).
         Parameters, State, Inputs, Signals, Outputs: :func:`variables` classes. ``Signals`` are the
             instantaneous readings of a cyclic model; a slow model reads its ``Outputs`` directly.
         initial: ``initial(parameters) -> State``.
@@ -190,6 +219,14 @@ class OrganModel:
         solution: ``solution(elapsed, state, parameters, inputs) -> State``, the closed form while
             inputs are constant; used instead of a numerical solver.
         cycle: present for cyclic models.
+        Events: :func:`variables` class of what can happen to a slow model at an instant (a bolus), each with
+            a default of zero: nothing.
+        jump: ``jump(state, event, parameters) -> State``, the state right after an ``Events`` record.
+        project: ``project(state, parameters, inputs) -> State``, applied after every step: stops that an
+            equation alone oversteps (a closed valve's flow, a leaflet's angle).
+        delays: input ports of a controller that its own earlier outputs feed, by port.
+        stride: steps between events of a slow model without a closed form.
+        stiff: whether a slow model needs an implicit solver.
         covariances: covariance of pairs of log-normal random effects.
         references: the papers behind the model.
         notes: limits that a reader of a report must know.
@@ -213,6 +250,12 @@ class OrganModel:
     Signals: type = NoFields
     solution: Callable[[Any, Any, Any, Any], Any] | None = None
     cycle: Cycle | None = None
+    Events: type = NoFields
+    jump: Callable[[Any, Any, Any], Any] | None = None
+    project: Callable[[Any, Any, Any], Any] | None = None
+    delays: Mapping[str, Delay] = dataclasses.field(default_factory=dict)
+    stride: Stride = Stride()
+    stiff: bool = False
     covariances: Mapping[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     notes: str = ""
     variants: tuple[Variant, ...] = ()

@@ -171,7 +171,7 @@ def waveforms(
     else:
         record = _waveform_block(model, steps)
         signals = np.stack(in_blocks(lambda *a: record(*a), (p, u, np.asarray(state))))
-    period = np.asarray(model.cycle.period(model.working(model.Parameters(*p))))
+    period = np.asarray(model.cycle.period(model.working(model.Parameters(*p)), model.Inputs(*u)))
     time = np.arange(steps + 1)[:, None] * (period / steps)
     return dict(zip(["time", *fields(model.Signals)], [time, *signals], strict=True))
 
@@ -248,10 +248,10 @@ def _beat_functions(model: OrganModel, steps: int, p: Any, u: Any) -> tuple[Call
     """The beat map of one block, its tabulated drive and its step in seconds."""
     cycle = model.cycle
     assert cycle is not None
-    period = cycle.period(p)
+    period = cycle.period(p, u)
     step = period / steps
     half_steps = jnp.arange(2 * steps + 1) * (0.5 / steps)
-    table = jax.vmap(lambda phase: cycle.drive(phase * period, p))(half_steps)
+    table = jax.vmap(lambda phase: cycle.drive(phase * period, p, u))(half_steps)
     stages = jax.tree.map(lambda a: jnp.stack([a[0:-1:2], a[1::2], a[1::2], a[2::2]], axis=1), table)
     ahead, weight = jnp.asarray(_NEXT), jnp.asarray(_WEIGHTS)
 
@@ -281,7 +281,7 @@ def _orbit_block(model: OrganModel, steps: int, max_beats: int) -> Callable[...,
         weights = _stack(cycle.weights(p))
 
         def fill(y: Array) -> Array:
-            return _stack(cycle.project(model.State(*y), p, u))
+            return _stack(cycle.restore(model.State(*y), p, u))
 
         def beat(y: Array) -> Array:
             end, _ = lax.scan(lambda s, d: (advance(s, d), None), y, stages)

@@ -86,7 +86,7 @@ def test_a_model_is_simulated_for_programs(command: Command) -> None:
     assert (code, err) == (0, "")
     made = json.loads(out)
     assert list(made) == ["model", "version", "variant", "scenario", "converged", "residual", "outputs"]
-    assert (made["model"], made["version"]) == ("closed_loop_circulation", "1.0")
+    assert (made["model"], made["version"]) == ("closed_loop_circulation", "1.1")
     assert (made["variant"], made["scenario"], made["converged"]) == ("default", "htn", True)
     assert 0 <= made["residual"] <= 1e-7
     outputs = made["outputs"]

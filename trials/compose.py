@@ -7,8 +7,8 @@ import numpy as np
 from organ_models.catalogue import UnknownModel
 from organ_models.units import UnitError, conversion
 from trials.protocol import Arm, Protocol
+from vht.course import dose_ports
 from vht.patient import CompositionError, Coupling, VirtualPatient
-from vht.simulation import dose_ports
 
 
 def compose(protocol: Protocol) -> VirtualPatient:

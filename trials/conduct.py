@@ -18,12 +18,13 @@ from organ_models.solvers import Failure
 from trials.compose import compose, doses_of
 from trials.outcomes import COMPLETED, FAILED, WITHDRAWN, Outcomes, Screening
 from trials.protocol import Arm, Protocol
+from vht.course import slow_course
+from vht.cycles import Baseline, baseline_of, cycles_on, first_failure, untreated
 from vht.patient import VirtualPatient
 from vht.personalisation import personalise
 from vht.population import Individuals, baseline_table, impute, individuals
 from vht.quantities import quantity
 from vht.randomness import normal, uniform
-from vht.simulation import Baseline, baseline_of, cycles_on, first_failure, slow_course, untreated
 from vht.store import Cohort
 
 CHUNK = 512

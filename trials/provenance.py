@@ -19,9 +19,9 @@ from organ_models.model import OrganModel
 from organ_models.record import record
 from trials.conduct import Numerics
 from trials.protocol import Protocol
+from vht.course import STEPS_A_DAY
 from vht.files import sha256_bytes, sha256_file
 from vht.patient import VirtualPatient
-from vht.simulation import STEPS_A_DAY
 from vht.store import Cohort
 
 DISTRIBUTION = "virtual-human-twin"

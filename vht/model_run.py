@@ -19,9 +19,9 @@ from organ_models.catalogue import model as catalogue_model
 from organ_models.model import OrganModel, fields
 from organ_models.scenarios import BASELINE, DEFAULT_VARIANT, reported, scenarios, variants
 from organ_models.solvers import periodic_orbits, waveforms
+from vht.course import slow_course
 from vht.patient import VirtualPatient
 from vht.population import Individuals
-from vht.simulation import slow_course
 
 DAY = 168
 """Day on which a slow model is read unless another one is asked for: 24 weeks."""

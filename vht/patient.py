@@ -4,16 +4,22 @@ A port is written ``model.port``. A plain coupling feeds an output of one model 
 another, converting the unit. A *solving* coupling is different: the output of a slow model is a target
 for an output of a cyclic model, and an input of that cyclic model is solved for, patient by patient,
 until the beating circulation shows the target.
+
+Slow models run on a clock of days, cyclic models beat, and controllers (a reflex) run on a clock of seconds
+beside the cyclic model whose signals they read. Models may drive each other in a circle where a state stands
+in between; a circle of outputs that show their inputs at once is refused.
 """
 
 from __future__ import annotations
 
 import difflib
+import graphlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from organ_models.catalogue import model as catalogue_model
+from organ_models.feedthrough import feedthrough
 from organ_models.model import Field, OrganModel, Reference, fields
 from organ_models.units import Conversion, UnitError, conversion
 
@@ -83,12 +89,18 @@ class VirtualPatient:
             except CompositionError as error:
                 error.index = index
                 raise
+        self.generations = self._generations()
         self.order = self._order()
 
     @property
     def slow(self) -> list[OrganModel]:
         """Models on the day clock, sources before what they feed."""
-        return [self.models[n] for n in self.order if self.models[n].cycle is None]
+        return [self.models[n] for n in self.order if self.models[n].clock == "d"]
+
+    @property
+    def controllers(self) -> list[OrganModel]:
+        """Models on the clock of seconds that do not beat: reflexes."""
+        return [m for n in self.order if (m := self.models[n]).clock == "s" and m.cycle is None]
 
     @property
     def cyclic(self) -> list[OrganModel]:
@@ -109,7 +121,8 @@ class VirtualPatient:
 
     def open_inputs(self) -> list[str]:
         """Input ports that no coupling feeds or solves for."""
-        taken = {w.target for w in self.wires} | self._solved_ports()
+        own = {(m.name, port) for m in self.models.values() for port in m.delays}
+        taken = {w.target for w in self.wires} | self._solved_ports() | own
         return [
             f"{model.name}.{port}"
             for model in self.models.values()
@@ -158,15 +171,24 @@ class VirtualPatient:
     # -- construction ------------------------------------------------------------------------------
 
     def _connect(self, coupling: Coupling) -> None:
-        source = self._resolve(coupling.source, ("Outputs",))
-        if self.models[source[0]].cycle is not None:
+        reader = self._model_of(coupling.target)
+        source = self._resolve(coupling.source, self._readable(coupling.source, reader))
+        beats = self.models[source[0]].cycle is not None
+        if beats and (reader.cycle is not None or coupling.solve):
             raise CompositionError(
                 f"{coupling.source} -> {coupling.target}: a cyclic model cannot drive another yet"
+            )
+        if _is_controller(self.models[source[0]]) and reader.clock == "d":
+            raise CompositionError(
+                f"{coupling.source} -> {coupling.target}: a model on the clock of seconds cannot drive one "
+                "on the clock of days; let that one read the cyclic model"
             )
         if coupling.solve is None:
             target = self._resolve(coupling.target, ("Inputs",))
             if any(w.target == target for w in self.wires):
                 raise CompositionError(f"{coupling.target} has two sources; the second is {coupling.source}")
+            if target[1] in reader.delays:
+                raise CompositionError(f"{coupling.target} is fed by the model's own delay")
             if target in self._solved_ports():
                 raise CompositionError(
                     f"{coupling.target} is solved for; {coupling.source} cannot feed it too"
@@ -191,7 +213,11 @@ class VirtualPatient:
         self.solving.append(self._wire(coupling, source, target, "Outputs"))
 
     def _wire(self, coupling: Coupling, source: tuple[str, str], target: tuple[str, str], kind: str) -> Wire:
-        unit_out = fields(self.models[source[0]].Outputs)[source[1]].unit
+        reader = self.models[target[0]]
+        known: dict[str, Field] = {}
+        for shown in self._readable(coupling.source, reader):
+            known |= fields(getattr(self.models[source[0]], shown))
+        unit_out = known[source[1]].unit
         unit_in = fields(getattr(self.models[target[0]], kind))[target[1]].unit
         try:
             convert = conversion(unit_out, unit_in)
@@ -212,18 +238,76 @@ class VirtualPatient:
             raise CompositionError(f"{name}: {model_name} has no {what} '{port}'{_near(port, known)}")
         return model_name, port
 
+    def _model_of(self, port: str) -> OrganModel:
+        name, _ = _split(port)
+        if name not in self.models:
+            raise CompositionError(f"{port}: no model '{name}' here{_near(name, self.models)}")
+        return self.models[name]
+
+    def _readable(self, port: str, reader: OrganModel) -> tuple[str, ...]:
+        """What a coupling may read: a controller sees the signals of a beat, others what the clinic reads."""
+        beats = self._model_of(port).cycle is not None
+        return ("Signals",) if beats and _is_controller(reader) else ("Outputs",)
+
     def _order(self) -> list[str]:
+        """Models, sources before what they feed where no circle of states forbids it."""
         feeds = {name: {w.source[0] for w in self.wires if w.target[0] == name} for name in self.models}
         for wire in self.solving:
             feeds[wire.target[0]].add(wire.source[0])
         order: list[str] = []
         while len(order) < len(feeds):
-            ready = [n for n in feeds if n not in order and feeds[n] <= set(order)]
-            if not ready:
-                loop = " and ".join(sorted(set(feeds) - set(order)))
-                raise CompositionError(f"algebraic loop between {loop}")
-            order.append(ready[0])
+            left = [n for n in feeds if n not in order]
+            ready = [n for n in left if feeds[n] <= {n, *order}]
+            order.append((ready or left)[0])
         return order
+
+    def _generations(self) -> list[dict[str, list[str]]]:
+        """Outputs of slow models and controllers in the order in which they can be read.
+
+        Each generation names, by model, outputs that show at once only inputs fed by earlier generations.
+        """
+        sorter: graphlib.TopologicalSorter[tuple[str, str, str]] = graphlib.TopologicalSorter()
+        for name, model in self.models.items():
+            wires = self.inputs_of(name)
+            if model.cycle is not None:
+                # the outputs of a cycle answer to everything from days; its signals to what they show at once
+                days = [w for w in (*wires, *self.solving) if w.target[0] == name and self._on_days(w)]
+                for port in fields(model.Outputs):
+                    sorter.add((name, "Outputs", port), *(self._node(w) for w in days))
+            kind = "Signals" if model.cycle else "Outputs"
+            for port, shown in feedthrough(model).items():
+                through = [w for w in wires if w.target[1] in shown]
+                sorter.add((name, kind, port), *(self._node(w) for w in through))
+        try:
+            sorter.prepare()
+        except graphlib.CycleError as error:
+            nodes = error.args[1]
+            path = " -> ".join(f"{model}.{port}" for model, _, port in nodes)
+            raise CompositionError(
+                f"algebraic loop: {path}; a state must stand somewhere in between"
+            ) from None
+        out: list[dict[str, list[str]]] = []
+        while sorter.is_active():
+            ready = sorter.get_ready()
+            here: dict[str, list[str]] = {}
+            for name, kind, port in sorted(ready):
+                if kind == "Outputs" and self.models[name].cycle is None:
+                    here.setdefault(name, []).append(port)
+            sorter.done(*ready)
+            if here:
+                out.append(here)
+        return out
+
+    def _on_days(self, wire: Wire) -> bool:
+        return self.models[wire.source[0]].clock == "d"
+
+    def _node(self, wire: Wire) -> tuple[str, str, str]:
+        reader = self.models[wire.target[0]]
+        return wire.source[0], self._readable(wire.coupling.source, reader)[0], wire.source[1]
+
+
+def _is_controller(model: OrganModel) -> bool:
+    return model.clock == "s" and model.cycle is None
 
 
 def _split(name: str) -> tuple[str, str]:

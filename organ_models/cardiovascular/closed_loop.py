@@ -94,6 +94,11 @@ class State:
 class Inputs:
     systemic_resistance_ratio: Array = variable("1", "multiplies systemic arterial resistance", default=1.0)
     arterial_compliance_ratio: Array = variable("1", "multiplies systemic arterial compliance", default=1.0)
+    heart_rate_ratio: Array = variable("1", "multiplies heart rate", default=1.0)
+    contractility_ratio: Array = variable("1", "multiplies active elastance of both ventricles", default=1.0)
+    recruited_volume: Array = variable(
+        "mL", "stressed volume added by venous tone, infusion or bleeding", default=0.0
+    )
 
 
 @variables
@@ -146,9 +151,9 @@ class Outputs:
     peak_aortic_valve_flow: Array = variable("mL/s", "maximum of the flow")
 
 
-def period(p: Parameters) -> Array:
+def period(p: Parameters, u: Inputs) -> Array:
     """Period of the cycle, s."""
-    return 60.0 / p.heart_rate
+    return 60.0 / (p.heart_rate * u.heart_rate_ratio)
 
 
 def _activation(since_onset: Array, contraction: Array | float, relaxation: Array | float) -> Array:
@@ -167,12 +172,12 @@ class Drive:
     atrial_activation: Array = variable("1", "activation of both atria, 0 to 1")
 
 
-def drive(time: Array, p: Parameters) -> Drive:
+def drive(time: Array, p: Parameters, u: Inputs) -> Drive:
     """Activations at ``time`` s after ventricular onset; atria contract 0.16 s before the next beat.
 
     Systole lasts 0.5 s - 0.075 s2 / period (Ursino 1998), two thirds of it contraction.
     """
-    beat = period(p)
+    beat = period(p, u)
     systole = 0.5 - 0.075 / beat
     return Drive(
         ventricular_activation=_activation(jnp.mod(time, beat), systole * (2.0 / 3.0), systole * (1.0 / 3.0)),
@@ -180,21 +185,21 @@ def drive(time: Array, p: Parameters) -> Drive:
     )
 
 
-def _chamber_pressures(d: Drive, x: State, p: Parameters) -> tuple[Array, Array, Array, Array]:
+def _chamber_pressures(d: Drive, x: State, p: Parameters, u: Inputs) -> tuple[Array, Array, Array, Array]:
     """Pressures of LA, LV, RA, RV, mm[Hg]."""
     return (
         (p.left_atrial_passive_elastance + p.left_atrial_active_elastance * d.atrial_activation)
         * (x.left_atrial_volume - p.left_atrial_unstressed_volume),
         (
             p.left_ventricular_passive_elastance
-            + p.left_ventricular_active_elastance * d.ventricular_activation
+            + p.left_ventricular_active_elastance * u.contractility_ratio * d.ventricular_activation
         )
         * (x.left_ventricular_volume - p.left_ventricular_unstressed_volume),
         (p.right_atrial_passive_elastance + p.right_atrial_active_elastance * d.atrial_activation)
         * (x.right_atrial_volume - p.right_atrial_unstressed_volume),
         (
             p.right_ventricular_passive_elastance
-            + p.right_ventricular_active_elastance * d.ventricular_activation
+            + p.right_ventricular_active_elastance * u.contractility_ratio * d.ventricular_activation
         )
         * (x.right_ventricular_volume - p.right_ventricular_unstressed_volume),
     )
@@ -207,7 +212,7 @@ def _valve(upstream: Array, downstream: Array, p: Parameters) -> Array:
 
 def derivative(d: Drive, x: State, p: Parameters, u: Inputs) -> State:
     """Mass and momentum balances, per second."""
-    left_atrial, left_ventricular, right_atrial, right_ventricular = _chamber_pressures(d, x, p)
+    left_atrial, left_ventricular, right_atrial, right_ventricular = _chamber_pressures(d, x, p, u)
     mitral = _valve(left_atrial, left_ventricular, p)
     aortic = _valve(left_ventricular, x.systemic_arterial_pressure, p)
     tricuspid = _valve(right_atrial, right_ventricular, p)
@@ -250,7 +255,7 @@ def derivative(d: Drive, x: State, p: Parameters, u: Inputs) -> State:
 
 def observe(d: Drive, x: State, p: Parameters, u: Inputs) -> Signals:
     """Instantaneous pressures, volumes and flows."""
-    left_atrial, left_ventricular, right_atrial, right_ventricular = _chamber_pressures(d, x, p)
+    left_atrial, left_ventricular, right_atrial, right_ventricular = _chamber_pressures(d, x, p, u)
     return Signals(
         systemic_arterial_pressure=x.systemic_arterial_pressure,
         pulmonary_arterial_pressure=x.pulmonary_arterial_pressure,
@@ -279,9 +284,9 @@ def summarise(
         systolic_pressure=maximum.systemic_arterial_pressure,
         diastolic_pressure=minimum.systemic_arterial_pressure,
         mean_pressure=mean.systemic_arterial_pressure,
-        heart_rate=60.0 / period(p),
+        heart_rate=60.0 / period(p, u),
         stroke_volume=stroke,
-        cardiac_output=stroke * p.heart_rate * 1e-3,
+        cardiac_output=stroke * p.heart_rate * u.heart_rate_ratio * 1e-3,
         ejection_fraction=100.0 * stroke / maximum.left_ventricular_volume,
         left_ventricular_end_diastolic_volume=maximum.left_ventricular_volume,
         left_ventricular_end_systolic_volume=minimum.left_ventricular_volume,
@@ -324,7 +329,7 @@ def stressed_volume(x: State, p: Parameters, u: Inputs) -> Array:
 
 def fill(x: State, p: Parameters, u: Inputs) -> State:
     """Put the declared stressed volume into the system, by venous pressure."""
-    missing = p.stressed_volume - stressed_volume(x, p, u)
+    missing = p.stressed_volume + u.recruited_volume - stressed_volume(x, p, u)
     venous = x.systemic_venous_pressure + missing / p.systemic_venous_compliance
     return State(**{**vars(x), "systemic_venous_pressure": venous})
 
@@ -364,7 +369,7 @@ def compliance_after(baseline: Outputs, now: Outputs, p: Parameters) -> Array:
 CLOSED_LOOP_CIRCULATION = OrganModel(
     name="closed_loop_circulation",
     title="Closed-loop circulation, 12 states (C12)",
-    version="1.0",
+    version="1.1",
     clock="s",
     Parameters=Parameters,
     State=State,
@@ -377,7 +382,7 @@ CLOSED_LOOP_CIRCULATION = OrganModel(
     cycle=Cycle(
         period=period,
         drive=drive,
-        project=fill,
+        restore=fill,
         summarise=summarise,
         weights=_weights,
         laws={"arterial_compliance_ratio": compliance_after},

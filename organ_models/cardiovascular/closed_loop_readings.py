@@ -55,7 +55,7 @@ def read(beat: Mapping[str, np.ndarray], p: Any) -> Readings:
         events[f"{valve}_valve_closing_time"] = closing
     # over a period the inertance of the veins stores nothing: mean pressure drop = resistance * mean flow
     stroke = np.ptp(beat["left_ventricular_volume"], axis=0)
-    output = stroke * np.asarray(p.heart_rate) / 60.0
+    output = stroke / np.ptp(beat["time"], axis=0)
     return Readings(
         **events,
         peak_mitral_valve_flow=beat["mitral_valve_flow"].max(axis=0),

@@ -38,7 +38,8 @@ class CycleKernel:
         self.module = ir.Module(model.name)
         one = jax.ShapeDtypeStruct((), np.float64)
         p = model.Parameters(**dict.fromkeys(fields(model.Parameters), one))
-        drive = jax.eval_shape(self.cycle.drive, one, jax.eval_shape(model.working, p))
+        u = model.Inputs(**dict.fromkeys(fields(model.Inputs), one))
+        drive = jax.eval_shape(self.cycle.drive, one, jax.eval_shape(model.working, p), u)
         self.drive_structure = jax.tree.structure(drive)
         self.drives = len(jax.tree.leaves(drive))
 
@@ -56,7 +57,7 @@ class CycleKernel:
         first = self._start(a, start, p, u)
         weights = _stacked(emit(a, self.cycle.weights, p))
         limit = scalar(self._splat(a, tolerance))
-        self._tabulate(a, table, steps, period, p)
+        self._tabulate(a, table, steps, period, p, u)
         step = a.quotient(period, self._count(a, steps))
 
         initial, tree = _traced(a, anderson.begin, first)
@@ -72,7 +73,7 @@ class CycleKernel:
         with _while(a, going):
             now = jax.tree.unflatten(tree, progress.load())
             end = self._beat(a, list(now.state), table, steps, step, p, u)
-            filled = _stacked(emit(a, self.cycle.project, self._state(end), p, u))
+            filled = _stacked(emit(a, self.cycle.restore, self._state(end), p, u))
             later, _ = _traced(a, anderson.advance, now, filled, weights, limit)
             progress.store(later)
             done = a.body.add(a.body.load(beats, typ=INTEGER), ir.Constant(INTEGER, 1))
@@ -93,7 +94,7 @@ class CycleKernel:
         a, pointers, (steps,) = self._function("waveform", 5, INTEGER)
         parameters, inputs, start, table, out = pointers
         p, u, period = self._patient(a, parameters, inputs)
-        self._tabulate(a, table, steps, period, p)
+        self._tabulate(a, table, steps, period, p, u)
         step = a.quotient(period, self._count(a, steps))
         signals = len(fields(self.model.Signals))
 
@@ -150,7 +151,8 @@ class CycleKernel:
             return kind(**{k: scalar(memory.load(i, fixed=True)) for i, k in enumerate(fields(kind))})
 
         p = emit(a, model.working, record(model.Parameters, parameters))
-        return p, record(model.Inputs, inputs), emit(a, self.cycle.period, p).item()
+        u = record(model.Inputs, inputs)
+        return p, u, emit(a, self.cycle.period, p, u).item()
 
     def _start(self, a: Arithmetic, start: Memory, p: Any, u: Any) -> np.ndarray:
         cold = _stacked(emit(a, self.model.initial, p))
@@ -162,12 +164,12 @@ class CycleKernel:
             for row, slot in enumerate(slots):
                 a.body.store(start.load(row).value, slot)
         first = [Lanes(a.body.load(slot, typ=a.vector(DOUBLE)), False) for slot in slots]
-        return _stacked(emit(a, self.cycle.project, self._state(first), p, u))
+        return _stacked(emit(a, self.cycle.restore, self._state(first), p, u))
 
     def _state(self, lanes: Sequence[Lanes]) -> Any:
         return self.model.State(*(scalar(x) for x in lanes))
 
-    def _tabulate(self, a: Arithmetic, table: Memory, steps: ir.Value, period: Lanes, p: Any) -> None:
+    def _tabulate(self, a: Arithmetic, table: Memory, steps: ir.Value, period: Lanes, p: Any, u: Any) -> None:
         """The drive at every half step."""
         rows = a.body.add(a.body.mul(steps, ir.Constant(INTEGER, 2)), ir.Constant(INTEGER, 1))
         half = a.quotient(a.constant(0.5), self._count(a, steps))
@@ -177,7 +179,7 @@ class CycleKernel:
             now = Lanes(a.body.load(number, typ=a.vector(DOUBLE)), False)
             phase = a.mul(now, half)
             time = Lanes(a.mul(Lanes(phase.value, False), period).value, False)
-            drive = jax.tree.leaves(emit(a, self.cycle.drive, scalar(time), p))
+            drive = jax.tree.leaves(emit(a, self.cycle.drive, scalar(time), p, u))
             begin = a.body.mul(index, ir.Constant(INTEGER, self.drives))
             for k, value in enumerate(drive):
                 table.store(a.body.add(begin, ir.Constant(INTEGER, k)), value.item())

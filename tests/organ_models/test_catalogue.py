@@ -53,7 +53,7 @@ def test_functions_are_elementwise_and_branch_free(m: OrganModel) -> None:
     p, u = record(m.Parameters, 5, 1), record(m.Inputs, 5, 2)
     w = m.working(p)
     x = start(m, p)
-    drive = m.cycle.drive(jnp.full(5, 0.1), w) if m.cycle else 3.0
+    drive = m.cycle.drive(jnp.full(5, 0.1), w, u) if m.cycle else 3.0
     for function in (m.derivative, m.observe):
         text = str(jax.make_jaxpr(lambda *a, f=function: f(*a))(drive, x, w, u))
         assert "cond[" not in text

@@ -92,7 +92,7 @@ def test_every_parameter_is_the_published_baseline(baseline: dict[str, Any]) -> 
     mine = values(healthy())
     published = baseline["parameters"]
     assert {key: mine[name] for key, name in names.items()} == {key: published[key] for key in names}
-    assert closed_loop.period(healthy()) == published["T"]
+    assert closed_loop.period(healthy(), closed_loop.Inputs()) == published["T"]
 
 
 def test_healthy_baseline_reproduces_the_published_table(baseline: dict[str, Any]) -> None:

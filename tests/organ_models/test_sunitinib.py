@@ -10,8 +10,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from vht import VirtualPatient, sunitinib_gist
+from vht.course import slow_course
 from vht.population import Individuals, typical
-from vht.simulation import slow_course
 
 TUMOUR, PRESSURE, EXPOSURE = "hansson_gist", "sunitinib_blood_pressure", "sunitinib_exposure"
 FOUR_TWO = np.where(np.arange(340) % 42 < 28, 50.0, 0.0)

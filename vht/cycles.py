@@ -1,0 +1,165 @@
+"""The cyclic models of virtual patients, evaluated on the days when someone looks.
+
+Cyclic models are an algebraic block on the clock of days: slow outputs in, the converged cycle's clinical
+outputs out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from organ_models.model import OrganModel, take, values
+from organ_models.solvers import Failure, Orbits, periodic_orbits
+from vht.matching import Matching, match_output, sensitivity
+from vht.patient import VirtualPatient, Wire
+from vht.population import Individuals
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A cyclic model's untreated cycle for every patient, and how its outputs answer to its inputs."""
+
+    parameters: Any
+    orbits: Orbits
+    jacobians: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def take(self, lanes: np.ndarray) -> Baseline:
+        """The baseline of some patients, in the order given; a patient may stand more than once."""
+        parameters = take(self.parameters, lanes, self.orbits.residual.size)
+        jacobians = {index: matrix[lanes] for index, matrix in self.jacobians.items()}
+        return Baseline(parameters, self.orbits.take(lanes), jacobians)
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Clinical outputs of the cyclic models on chosen days.
+
+    Attributes:
+        outputs: by port, shape ``(k, n)``.
+        inputs: by port, what was fed or solved for, shape ``(k, n)``.
+        failure: per day and patient, None or a :class:`Failure`, shape ``(k, n)``.
+        states: by model, states at the start of the beat, shape ``(k, n_state, n)``.
+        residual: largest residual of the cycle per patient, shape ``(n,)``.
+    """
+
+    outputs: dict[str, np.ndarray]
+    inputs: dict[str, np.ndarray]
+    failure: np.ndarray
+    states: dict[str, np.ndarray]
+    residual: np.ndarray
+
+
+def untreated(patient: VirtualPatient, model: OrganModel, parameters: Any, n: int) -> Baseline:
+    """The untreated cycle of a cyclic model for ``n`` patients."""
+    everyone = model.Parameters(
+        **{k: np.broadcast_to(np.asarray(v, float), (n,)) for k, v in values(parameters).items()}
+    )
+    return baseline_of(patient, model, everyone, periodic_orbits(model, everyone, model.Inputs()))
+
+
+def baseline_of(patient: VirtualPatient, model: OrganModel, parameters: Any, orbits: Orbits) -> Baseline:
+    """A baseline from orbits that are known already, with the sensitivities that couplings need."""
+    jacobians = {
+        index: sensitivity(_matching(patient, wire), parameters, orbits)
+        for index, wire in enumerate(patient.solving)
+        if wire.target[0] == model.name
+    }
+    return Baseline(parameters, orbits, jacobians)
+
+
+def cycles_on(
+    patient: VirtualPatient,
+    baselines: Mapping[str, Baseline],
+    course: Mapping[str, np.ndarray],
+    days: np.ndarray,
+) -> Cycles:
+    """Evaluate the cyclic models on chosen days.
+
+    Args:
+        patient: the composition.
+        baselines: untreated cycles by model name.
+        course: from :func:`slow_course`.
+        days: which days, per patient, integers of shape ``(k, n)``.
+
+    Every (day, patient) is a problem of its own, started from the patient's untreated cycle.
+    """
+    k, n = days.shape
+    outputs: dict[str, np.ndarray] = {}
+    inputs: dict[str, np.ndarray] = {}
+    states: dict[str, np.ndarray] = {}
+    failure = np.full((k, n), None, dtype=object)
+    residual = np.zeros(n)
+    person = np.tile(np.arange(n), k)
+    flat = days.ravel()
+
+    for model in patient.cyclic:
+        base = baselines[model.name].take(person)
+        parameters, start = base.parameters, base.orbits.state
+        fed = {
+            w.target[1]: w.convert.factor * course[_name(w.source)][flat, person] + w.convert.offset
+            for w in patient.inputs_of(model.name)
+        }
+        solving = [(i, w) for i, w in enumerate(patient.solving) if w.target[0] == model.name]
+        fine = base.orbits.converged
+        if solving:
+            index, wire = solving[0]
+            target = wire.convert.factor * course[_name(wire.source)][flat, person] + wire.convert.offset
+            match = match_output(
+                _matching(patient, wire),
+                parameters,
+                base.orbits.outputs,
+                target,
+                jacobian=base.jacobians[index],
+                start=start,
+                fed=fed,
+            )
+            ports, orbits, reached = values(match.inputs), match.orbits, match.reached
+        else:
+            ports = {**values(model.Inputs()), **fed}
+            orbits = periodic_orbits(model, parameters, model.Inputs(**ports), start=start)
+            reached = orbits.converged
+        reason = np.full(k * n, None, dtype=object)
+        reason[~reached] = Failure.TARGET_NOT_REACHED if solving else Failure.NOT_PERIODIC
+        reason[~fine] = Failure.NOT_PERIODIC
+        fresh = (failure.ravel() == None) & (reason != None)  # noqa: E711
+        failure.ravel()[fresh] = reason[fresh]
+        for name, column in orbits.outputs.items():
+            outputs[f"{model.name}.{name}"] = np.where(reached & fine, column, np.nan).reshape(k, n)
+        for name, column in ports.items():
+            inputs[f"{model.name}.{name}"] = np.broadcast_to(np.asarray(column, float), (k * n,)).reshape(
+                k, n
+            )
+        states[model.name] = np.moveaxis(orbits.state.reshape(len(orbits.state), k, n), 0, 1)
+        residual = np.maximum(residual, np.nan_to_num(orbits.residual, nan=np.inf).reshape(k, n).max(axis=0))
+    return Cycles(outputs, inputs, failure, states, residual)
+
+
+def first_failure(
+    people: Individuals, course: Mapping[str, np.ndarray], report: np.ndarray, cycles: Cycles
+) -> np.ndarray:
+    """Why each patient failed, None for those who did not, shape ``(n,)``."""
+    failure = np.full(len(people), None, dtype=object)
+    for row in cycles.failure[::-1]:
+        failure = np.where(row != None, row, failure)  # noqa: E711
+    for trace in course.values():
+        failure[~np.all(np.isfinite(trace[: report[-1] + 1]), axis=0)] = Failure.DIVERGED
+    failure[~people.valid()] = Failure.INVALID_PARAMETER
+    return failure
+
+
+# ---------------------------------------------------------------------------------------------------
+
+
+def _matching(patient: VirtualPatient, wire: Wire) -> Matching:
+    coupling = wire.coupling
+    assert coupling.solve is not None
+    follow = coupling.follow.partition(".")[2] if coupling.follow else None
+    return Matching(patient.models[wire.target[0]], wire.target[1], coupling.solve.partition(".")[2], follow)
+
+
+def _name(port: tuple[str, str]) -> str:
+    return ".".join(port)
