@@ -59,3 +59,21 @@ HYPOTHETICAL = Reference(
     "hypothetical",
     "Hypothetical drug, not a product: an example of how a direct effect on resistance is composed.",
 )
+GORLIN_1951 = Reference(
+    "gorlin_1951",
+    "Gorlin R, Gorlin SG. Hydraulic formula for calculation of the area of the stenotic mitral valve, other "
+    "cardiac valves, and central circulatory shunts. Am Heart J 1951;41:1-29.",
+    "10.1016/0002-8703(51)90002-6",
+)
+SMITH_2004 = Reference(
+    "smith_2004",
+    "Smith BW, Chase JG, Nokes RI, Shaw GM, Wake G. Minimal haemodynamic system model including ventricular "
+    "interaction and valve dynamics. Med Eng Phys 2004;26:131-139.",
+    "10.1016/j.medengphy.2003.10.001",
+)
+BONNEMAIN_2021 = Reference(
+    "bonnemain_2021",
+    "Bonnemain J, Zeller M, Pegolotti L, Deparis S, Liaudet L. Deep neural network to accurately predict left "
+    "ventricular systolic function under mechanical assistance. Front Cardiovasc Med 2021;8:752088.",
+    "10.3389/fcvm.2021.752088",
+)
