@@ -79,6 +79,7 @@ def periodic_orbits(
     tolerance: float = 1e-7,
     max_beats: int = 80,
     steps: int | None = None,
+    watched_steps: int | None = None,
     engine: Engine = "auto",
 ) -> Orbits:
     """The periodic steady state of a cyclic model, found by Anderson acceleration of the beat map.
@@ -90,7 +91,8 @@ def periodic_orbits(
             conserved volume first.
         tolerance: largest weighted change over a beat that counts as periodic.
         max_beats: beats after which a lane gives up.
-        steps: Runge–Kutta steps a beat; the model's own if absent.
+        steps: Runge–Kutta steps of a beat while the orbit is sought; the model's own if absent.
+        watched_steps: steps of the last beat, which the outputs are read from; the model's own if absent.
         engine: the back end; ``"auto"`` takes the native one where it can run this model.
 
     Returns:
@@ -100,6 +102,7 @@ def periodic_orbits(
     if model.cycle is None:
         raise ValueError(f"{model.name} has no cycle")
     steps = model.cycle.steps if steps is None else steps
+    watched = model.cycle.watched_steps if watched_steps is None else watched_steps
     n = _lanes(parameters, inputs)
     stacked_parameters = _stack_numpy(parameters, n)
     stacked_inputs = _stack_numpy(inputs, n)
@@ -107,11 +110,11 @@ def periodic_orbits(
     solve = _native_orbits if choose(model, engine) == "native" else _portable_orbits
     limits = max_beats, tolerance
     first = None if start is None else np.asarray(start)
-    results = solve(model, stacked_parameters, stacked_inputs, first, steps, *limits)
+    results = solve(model, stacked_parameters, stacked_inputs, first, (steps, watched), *limits)
     failed = np.flatnonzero(~results[4])
     if failed.size:
         p = stacked_parameters[:, failed]
-        again = solve(model, p, stacked_inputs[:, failed], None, 2 * steps, *limits)
+        again = solve(model, p, stacked_inputs[:, failed], None, (2 * steps, 2 * watched), *limits)
         results = tuple(np.array(r) for r in results)
         for whole, part in zip(results, again, strict=True):
             whole[..., failed] = part
@@ -125,7 +128,7 @@ def _portable_orbits(
     p: np.ndarray,
     u: np.ndarray,
     start: np.ndarray | None,
-    steps: int,
+    steps: tuple[int, int],
     max_beats: int,
     tolerance: float,
 ) -> tuple[np.ndarray, ...]:
@@ -140,7 +143,7 @@ def _native_orbits(
     p: np.ndarray,
     u: np.ndarray,
     start: np.ndarray | None,
-    steps: int,
+    steps: tuple[int, int],
     max_beats: int,
     tolerance: float,
 ) -> tuple[np.ndarray, ...]:
@@ -156,14 +159,14 @@ def waveforms(
     steps: int | None = None,
     engine: Engine = "auto",
 ) -> dict[str, np.ndarray]:
-    """Signals over one beat from given states.
+    """Signals over one beat from given states, in the steps of a watched beat unless told otherwise.
 
     Returns:
         ``time`` (s) and every signal of the model, each of shape ``(steps + 1, n)``.
     """
     if model.cycle is None:
         raise ValueError(f"{model.name} has no cycle")
-    steps = model.cycle.steps if steps is None else steps
+    steps = model.cycle.watched_steps if steps is None else steps
     n = _lanes(parameters, inputs)
     p, u = _stack_numpy(parameters, n), _stack_numpy(inputs, n)
     if choose(model, engine) == "native":
@@ -270,21 +273,21 @@ def _beat_functions(model: OrganModel, steps: int, p: Any, u: Any) -> tuple[Call
 
 
 @functools.cache
-def _orbit_block(model: OrganModel, steps: int, max_beats: int) -> Callable[..., Any]:
+def _orbit_block(model: OrganModel, steps: tuple[int, int], max_beats: int) -> Callable[..., Any]:
     cycle = model.cycle
     assert cycle is not None
 
     def solve(parameters: Array, inputs: Array, start: Array, tolerance: Array) -> tuple[Array, ...]:
         published = model.Parameters(*parameters)
         p, u = model.working(published), model.Inputs(*inputs)
-        advance, stages, _ = _beat_functions(model, steps, p, u)
+        seeking, stages, _ = _beat_functions(model, steps[0], p, u)
         weights = _stack(cycle.weights(p))
 
         def fill(y: Array) -> Array:
             return _stack(cycle.restore(model.State(*y), p, u))
 
         def beat(y: Array) -> Array:
-            end, _ = lax.scan(lambda s, d: (advance(s, d), None), y, stages)
+            end, _ = lax.scan(lambda s, d: (seeking(s, d), None), y, stages)
             return fill(end)
 
         def going(now: anderson.Progress) -> Array:
@@ -296,6 +299,8 @@ def _orbit_block(model: OrganModel, steps: int, max_beats: int) -> Callable[...,
             anderson.begin(fill(start)),
         )
         state, residual, beats = found.state, found.residual, found.beats
+
+        advance, fine, _ = _beat_functions(model, steps[1], p, u)
 
         def watch(y: Array) -> tuple[Array, Array, Array, Array]:
             def look(s: Array, drive: Any) -> Array:
@@ -311,10 +316,10 @@ def _orbit_block(model: OrganModel, steps: int, max_beats: int) -> Callable[...,
                     total + seen,
                 ), None
 
-            begin = look(y, jax.tree.map(lambda a: a[0, 0], stages))
+            begin = look(y, jax.tree.map(lambda a: a[0, 0], fine))
             carry = (y, begin, begin, jnp.zeros_like(begin))
-            (_, high, low, total), _ = lax.scan(forward, carry, stages)
-            return high, low, total / steps, begin
+            (_, high, low, total), _ = lax.scan(forward, carry, fine)
+            return high, low, total / steps[1], begin
 
         high, low, mean, begin = (model.Signals(*part) for part in watch(state))
         outputs = _stack(cycle.summarise(high, low, mean, begin, p, u))

@@ -45,7 +45,7 @@ def orbits(
     inputs: np.ndarray,
     start: np.ndarray | None,
     *,
-    steps: int,
+    steps: tuple[int, int],
     max_beats: int,
     tolerance: float,
 ) -> tuple[np.ndarray, ...]:
@@ -55,7 +55,8 @@ def orbits(
         model: a cyclic model.
         parameters, inputs: published values and ports, shapes ``(n_parameter, n)`` and ``(n_input, n)``.
         start: states ``(n_state, n)``; the model's cold start if absent.
-        steps, max_beats, tolerance: as there.
+        steps: steps of a beat while the orbit is sought, and of the beat that is read.
+        max_beats, tolerance: as there.
 
     Returns:
         States, outputs, residual, beats, converged, with lanes along the last axis.
@@ -64,10 +65,10 @@ def orbits(
     n_state, n_output = len(fields(model.State)), len(fields(model.Outputs))
 
     def solve(p: int, u: int, y: int, table: int, out: int) -> None:
-        run(p, u, y or None, table, out, steps, max_beats, tolerance)
+        run(p, u, y or None, table, out, *steps, max_beats, tolerance)
 
     rows = n_state + n_output + 3
-    found = _on_vectors(solve, (parameters, inputs, start), rows, _drives(model) * (2 * steps + 1))
+    found = _on_vectors(solve, (parameters, inputs, start), rows, _drives(model) * (2 * max(steps) + 1))
     state, outputs = found[:n_state], found[n_state : n_state + n_output]
     return state, outputs, found[-3], found[-2].astype(np.int64), found[-1] != 0.0
 
@@ -96,7 +97,7 @@ def _code(model: OrganModel, function: str) -> Callable[..., None]:
     arguments: list[Any] = [_POINTER] * 5 + [_INTEGER]
     if function == "orbit":
         kernel.orbit()
-        arguments += [_INTEGER, _DOUBLE]
+        arguments += [_INTEGER, _INTEGER, _DOUBLE]
     else:
         kernel.waveform()
     compiled = Compiled(kernel.module)

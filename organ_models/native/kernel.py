@@ -46,12 +46,13 @@ class CycleKernel:
     # -- functions ---------------------------------------------------------------------------------
 
     def orbit(self) -> None:
-        """``orbit(parameters, inputs, start, table, out, steps, max_beats, tolerance)``.
+        """``orbit(parameters, inputs, start, table, out, steps, watched_steps, max_beats, tolerance)``.
 
         ``start`` is a null pointer for the model's cold start. ``out``: the states, the outputs, residual,
         beats, and one where the orbit is periodic and finite, else zero.
         """
-        a, pointers, (steps, max_beats, tolerance) = self._function("orbit", 5, INTEGER, INTEGER, DOUBLE)
+        a, pointers, numbers = self._function("orbit", 5, INTEGER, INTEGER, INTEGER, DOUBLE)
+        steps, watched, max_beats, tolerance = numbers
         parameters, inputs, start, table, out = pointers
         p, u, period = self._patient(a, parameters, inputs)
         first = self._start(a, start, p, u)
@@ -80,7 +81,9 @@ class CycleKernel:
             a.body.store(done, beats)
 
         final = jax.tree.unflatten(tree, progress.load())
-        outputs = self._read(a, list(final.state), table, steps, step, p, u)
+        self._tabulate(a, table, watched, period, p, u)
+        fine = a.quotient(period, self._count(a, watched))
+        outputs = self._read(a, list(final.state), table, watched, fine, p, u)
         good = a.compare("<=", final.residual.item(), limit.item())
         for value in outputs:
             good = a.both(good, a.compare("<", a.call("fabs", value), a.constant(float("inf"))))
