@@ -24,6 +24,7 @@ from jax import lax
 from organ_models import anderson
 from organ_models.engines import Engine, choose, native
 from organ_models.model import Array, OrganModel, fields, values
+from organ_models.precision import require_float64
 
 BLOCK = 256
 """Lanes of a block of the portable back end; the fastest on CPUs (measured: 128 to 2048), and one compiled
@@ -99,6 +100,7 @@ def periodic_orbits(
         :class:`Orbits`. Lanes that failed at the given step are tried once more from the cold start with
         half the step; what then fails has ``converged`` false. No lane affects another.
     """
+    require_float64()
     if model.cycle is None:
         raise ValueError(f"{model.name} has no cycle")
     steps = model.cycle.steps if steps is None else steps
@@ -164,6 +166,7 @@ def waveforms(
     Returns:
         ``time`` (s) and every signal of the model, each of shape ``(steps + 1, n)``.
     """
+    require_float64()
     if model.cycle is None:
         raise ValueError(f"{model.name} has no cycle")
     steps = model.cycle.watched_steps if steps is None else steps
@@ -267,7 +270,7 @@ def _beat_functions(model: OrganModel, steps: int, p: Any, u: Any) -> tuple[Call
             return (y + a * slope, total + b * slope), None
 
         (_, end), _ = lax.scan(stage, (y, y), (drives, ahead, weight))
-        return end
+        return end if model.project is None else _stack(model.project(model.State(*end), p, u))
 
     return advance, stages, step
 

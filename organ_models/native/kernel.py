@@ -223,6 +223,8 @@ class CycleKernel:
                 total = [a.fma(weight, k, t) for k, t in zip(slope, total, strict=True)]
                 if ahead is not None:
                     stage = [a.fma(ahead, k, x) for k, x in zip(slope, y, strict=True)]
+            if self.model.project is not None:
+                total = list(_stacked(emit(a, self.model.project, self._state(total), p, u)))
             slots.store([scalar(x) for x in total])
         return [x.item() for x in slots.load()]
 
