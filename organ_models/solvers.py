@@ -81,6 +81,7 @@ def periodic_orbits(
     max_beats: int = 80,
     steps: int | None = None,
     watched_steps: int | None = None,
+    refine: int = 1,
     engine: Engine = "auto",
 ) -> Orbits:
     """The periodic steady state of a cyclic model, found by Anderson acceleration of the beat map.
@@ -94,6 +95,7 @@ def periodic_orbits(
         max_beats: beats after which a lane gives up.
         steps: Runge–Kutta steps of a beat while the orbit is sought; the model's own if absent.
         watched_steps: steps of the last beat, which the outputs are read from; the model's own if absent.
+        refine: every step is divided by this.
         engine: the back end; ``"auto"`` takes the native one where it can run this model.
 
     Returns:
@@ -103,8 +105,8 @@ def periodic_orbits(
     require_float64()
     if model.cycle is None:
         raise ValueError(f"{model.name} has no cycle")
-    steps = model.cycle.steps if steps is None else steps
-    watched = model.cycle.watched_steps if watched_steps is None else watched_steps
+    steps = refine * (model.cycle.steps if steps is None else steps)
+    watched = refine * (model.cycle.watched_steps if watched_steps is None else watched_steps)
     n = _lanes(parameters, inputs)
     stacked_parameters = _stack_numpy(parameters, n)
     stacked_inputs = _stack_numpy(inputs, n)
@@ -182,7 +184,7 @@ def waveforms(
     return dict(zip(["time", *fields(model.Signals)], [time, *signals], strict=True))
 
 
-def rk4_step(rate: Callable[[Array, Any], Any], time: Array, state: Any, step: float) -> Any:
+def rk4_step(rate: Callable[[Array, Any], Any], time: Array, state: Any, step: Array | float) -> Any:
     """One classical Runge–Kutta step of ``state' = rate(time, state)`` on a pytree."""
     total = state
     stage = state

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vht.population import Individuals, baseline_table, impute, individuals, typical
     from vht.quantities import QUANTITIES, Quantity, UnknownQuantity, quantity
     from vht.simulation import Simulation, simulate
+    from vht.snapshot import Snapshot
     from vht.state import Event, Observation, PatientState
     from vht.store import Cohort, Store, StoreError
 
@@ -43,6 +44,7 @@ _HOME = {
     "QUANTITIES": "quantities",
     "Quantity": "quantities",
     "Simulation": "simulation",
+    "Snapshot": "snapshot",
     "Store": "store",
     "StoreError": "store",
     "UnknownQuantity": "quantities",
@@ -76,6 +78,7 @@ __all__ = [
     "Personalisation",
     "Quantity",
     "Simulation",
+    "Snapshot",
     "Store",
     "StoreError",
     "UnknownQuantity",
