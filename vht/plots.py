@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from vht.simulation import Simulation
+    from vht.transient import Transient
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
 _UNITS = {"mm[Hg]": "mmHg", "1": "ratio"}
@@ -42,6 +43,45 @@ def plot_simulation(simulation: Simulation, individual: int = 0) -> Figure:
     for axis, panel in zip(np.atleast_1d(axes), panels, strict=True):
         panel(simulation, individual, axis)
         axis.spines[["top", "right"]].set_visible(False)
+    plt.close(figure)
+    return figure
+
+
+def plot_transient(transient: Transient, individual: int = 0) -> Figure:
+    """One virtual patient on the clock of seconds: arterial pressure, heart rate and cardiac output by beat.
+
+    Args:
+        transient: from :func:`vht.simulate` with ``transient=True``.
+        individual: index of the patient.
+    """
+    import matplotlib.pyplot as plt
+
+    patient, when = transient.patient, transient.times
+    shown = [
+        (
+            "Arterial pressure (mmHg)",
+            ("systolic_blood_pressure", "mean_blood_pressure", "diastolic_blood_pressure"),
+        ),
+        ("Heart rate (/min)", ["heart_rate"]),
+        ("Cardiac output (L/min)", ["cardiac_output"]),
+    ]
+    panels = [
+        (label, ports)
+        for label, names in shown
+        if (ports := [p for q in names if (p := patient.output_of(q))])
+    ]
+    figure, axes = plt.subplots(
+        len(panels), 1, figsize=(6.4, 2.1 * len(panels)), layout="constrained", sharex=True
+    )
+    for axis, (label, ports) in zip(np.atleast_1d(axes), panels, strict=True):
+        for port, colour in zip(ports, (BLUE, GREY, ORANGE), strict=False):
+            name = port.partition(".")[2].replace("_", " ").split()[0]
+            axis.plot(when, transient.outputs[port][:, individual], color=colour, label=name)
+        axis.set(ylabel=label)
+        axis.spines[["top", "right"]].set_visible(False)
+        if len(ports) > 1:
+            axis.legend(frameon=False, ncols=len(ports), loc="upper right")
+    np.atleast_1d(axes)[-1].set(xlabel="Time (s)")
     plt.close(figure)
     return figure
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from vht.interleaved import interleaved_course, reads_cycle, relative_difference
 from vht.patient import VirtualPatient
 from vht.population import Individuals, typical
 from vht.snapshot import Snapshot, check, composition
+from vht.transient import Transient, TransientState, simulate_transient
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,16 +79,50 @@ class Simulation:
         return plot_simulation(self, individual)
 
 
+_DAYS = 168
+
+
+@overload
+def simulate(
+    patient: VirtualPatient,
+    individuals: Individuals | None = ...,
+    *,
+    doses: Doses | None = ...,
+    days: Sequence[float] | int = ...,
+    baselines: Mapping[str, Baseline] | None = ...,
+    start: Snapshot | None = ...,
+    transient: Literal[False] = ...,
+) -> Simulation: ...
+
+
+@overload
+def simulate(
+    patient: VirtualPatient,
+    individuals: Individuals | None = ...,
+    *,
+    baselines: Mapping[str, Baseline] | None = ...,
+    start: TransientState | None = ...,
+    transient: Literal[True],
+    duration: float,
+    every: float = ...,
+    step: float = ...,
+    inputs: Mapping[str, Any] | None = ...,
+    signals_of: Sequence[int] = ...,
+) -> Transient: ...
+
+
 def simulate(
     patient: VirtualPatient,
     individuals: Individuals | None = None,
     *,
     doses: Doses | None = None,
-    days: Sequence[float] | int = 168,
+    days: Sequence[float] | int = _DAYS,
     baselines: Mapping[str, Baseline] | None = None,
-    start: Snapshot | None = None,
-) -> Simulation:
-    """Simulate virtual patients over days.
+    start: Snapshot | TransientState | None = None,
+    transient: bool = False,
+    **seconds: Any,
+) -> Simulation | Transient:
+    """Simulate virtual patients over days, or beat by beat.
 
     Args:
         patient: the composition.
@@ -99,9 +134,13 @@ def simulate(
         baselines: from :func:`untreated`, where personalisation was done already.
         start: where an earlier simulation stopped; it goes on from that day with the same patients, to the
             bit as if it had never stopped.
+        transient: beat by beat on a clock of seconds, with the controllers' delays. Then ``doses`` and
+            ``days`` are not taken, and ``seconds`` are the arguments of
+            :func:`vht.transient.simulate_transient`: ``duration``, ``every``, ``step``, ``inputs``,
+            ``signals_of``.
 
     Returns:
-        :class:`Simulation`.
+        :class:`Simulation`, or :class:`vht.transient.Transient`.
 
     Raises:
         CompositionError: a dose at a port that takes none.
@@ -113,6 +152,17 @@ def simulate(
         Simulation(1 virtual patients, days 0 to 14, 0 failed, 28 outputs)
     """
     require_float64()
+    if transient:
+        if doses is not None or days != _DAYS:
+            raise ValueError("a transient takes 'duration' and 'inputs', no doses and days")
+        who = typical(patient) if individuals is None else individuals
+        if isinstance(start, Snapshot):
+            raise ValueError("a transient starts from the state of a transient")
+        return simulate_transient(patient, who, baselines=baselines, start=start, **seconds)
+    if seconds:
+        raise TypeError(f"simulate takes {', '.join(seconds)} only with transient=True")
+    if isinstance(start, TransientState):
+        raise ValueError("a simulation over days starts from the state of one")
     if start is not None:
         if individuals is not None:
             raise ValueError("a start says who the individuals are; leave them out")

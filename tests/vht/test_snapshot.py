@@ -62,7 +62,7 @@ def test_a_damaged_file_is_told_from_a_snapshot(people, tmp_path: Path, kept: in
     path = tmp_path / "a.npz"
     simulate(sunitinib_gist(), people, days=[0]).state.save(path)
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(SnapshotError, match="damaged|incomplete"):
+    with pytest.raises(SnapshotError, match=r"damaged|incomplete"):
         Snapshot.load(path, sunitinib_gist())
 
 
