@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from organ_models.grids import grid
+from organ_models.grids import Grid, grid
 from organ_models.model import NoFields, fields, values
 from organ_models.stepping import run
 from vht.patient import CompositionError, VirtualPatient
 from vht.population import Individuals
-from vht.slow_models import slow_models, stepped
+from vht.slow_models import SlowModels, slow_models, stepped
 
 Doses = Mapping[str, float | Sequence[float] | np.ndarray]
 """By port, what is given: one number for every day, one for each day, or one for each day and patient."""
@@ -77,17 +77,55 @@ def course(
         CompositionError: a dose at a port that takes none.
         ValueError: a dose that is not a finite number from 0 on, or not given for every day.
     """
-    read = np.asarray(days, dtype=np.int64)
+    n, read = len(people), np.asarray(days, dtype=np.int64)
     check_doses(patient, doses)
-    n, last = len(people), int(read[-1])
     if not patient.slow:
         return Course(read, {}, np.zeros((0, n)))
+    ready = prepared_course(patient, people, doses, read, start_day=start_day, refine=refine)
+    models, given = ready.models, held or {}
+    kept = np.reshape([np.broadcast_to(given[p], (n,)) for p in models.held], (len(models.held), n))
+    seen, state = run(
+        stepped(models), ready.parameters, ready.steps, ready.amounts, ready.parcels, kept, start=start
+    )
+    outputs = {port: seen[:, row].copy() for row, port in enumerate(models.outputs)}
+    return Course(read, outputs, state)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a course is computed from.
+
+    Attributes:
+        models: the slow models.
+        parameters: rows of their parameters, and one of ones, shape ``(rows, n)``.
+        steps: the time grid.
+        amounts, parcels: doses that hold for a day, and amounts that arrive, ``(ports, days, n or 1)``.
+    """
+
+    models: SlowModels
+    parameters: np.ndarray
+    steps: Grid
+    amounts: np.ndarray
+    parcels: np.ndarray
+
+
+def prepared_course(
+    patient: VirtualPatient,
+    people: Individuals,
+    doses: Doses,
+    days: np.ndarray,
+    *,
+    start_day: int = 0,
+    refine: int = 1,
+) -> Prepared:
+    """Arrange parameters, doses and steps for a run; arguments as for :func:`course`."""
+    n, last = len(people), int(days[-1])
     events = event_ports(patient)
     names = tuple(sorted(set(doses) - set(events)))
     arriving = tuple(sorted(set(doses) & set(events)))
     models = slow_models(patient, names, arriving)
     amounts, parcels = (_table({p: doses[p] for p in ports}, last, n) for ports in (names, arriving))
-    steps = grid(models.stride, read.tolist(), _eventful(amounts, parcels), start=start_day, refine=refine)
+    steps = grid(models.stride, days.tolist(), _eventful(amounts, parcels), start=start_day, refine=refine)
     parameters = np.concatenate(
         [
             np.reshape(
@@ -97,11 +135,7 @@ def course(
         ]
         + [np.ones((1, n))]
     )
-    given = held or {}
-    kept = np.reshape([np.broadcast_to(given[p], (n,)) for p in models.held], (len(models.held), n))
-    seen, state = run(stepped(models), parameters, steps, amounts, parcels, kept, start=start)
-    outputs = {port: seen[:, row].copy() for row, port in enumerate(models.outputs)}
-    return Course(read, outputs, state)
+    return Prepared(models, parameters, steps, amounts, parcels)
 
 
 def dose_ports(patient: VirtualPatient) -> list[str]:
