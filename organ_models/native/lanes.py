@@ -56,7 +56,7 @@ class Arithmetic:
         width: lanes of a vector.
 
     Attributes:
-        reciprocals: whether dividing by what is fixed may be multiplying by its reciprocal, which rounds twice.
+        reciprocals: whether a fixed divisor may become a factor, its reciprocal, which rounds twice.
     """
 
     def __init__(self, module: ir.Module, setup: ir.IRBuilder, body: ir.IRBuilder, width: int):
