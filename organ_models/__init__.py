@@ -5,15 +5,21 @@ two functions: what changes (``derivative``) and what can be seen (``observe``).
 scalars, patients along the last axis, make the same code one patient or a million. This package has
 never heard of records, files, FHIR, trials or MLflow.
 
-Physiology is computed in float64; this import is the one place where that is switched on.
+Physiology is computed in float64 (:mod:`organ_models.precision`).
 """
 
-import jax
+from organ_models.precision import PrecisionError, require_float64  # isort: skip  (before anything computes)
+from organ_models.catalogue import catalogue, model
+from organ_models.model import OrganModel, Reference
+from organ_models.units import UnitError, convert
 
-jax.config.update("jax_enable_x64", True)
-
-from organ_models.catalogue import catalogue, model  # noqa: E402
-from organ_models.model import OrganModel, Reference  # noqa: E402
-from organ_models.units import UnitError, convert  # noqa: E402
-
-__all__ = ["OrganModel", "Reference", "UnitError", "catalogue", "convert", "model"]
+__all__ = [
+    "OrganModel",
+    "PrecisionError",
+    "Reference",
+    "UnitError",
+    "catalogue",
+    "convert",
+    "model",
+    "require_float64",
+]

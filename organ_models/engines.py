@@ -12,9 +12,12 @@ import importlib.metadata
 import logging
 import os
 from types import ModuleType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from organ_models.model import OrganModel
+
+if TYPE_CHECKING:
+    from organ_models.stepping import Stepped
 
 Engine = Literal["auto", "native", "portable"]
 VARIABLE = "VHT_ENGINE"
@@ -26,11 +29,11 @@ class EngineError(ValueError):
     """No such engine, or it cannot run the model; the message says why and what to do."""
 
 
-def choose(model: OrganModel, engine: Engine = "auto") -> Literal["native", "portable"]:
+def choose(model: OrganModel | Stepped, engine: Engine = "auto") -> Literal["native", "portable"]:
     """The back end for a model.
 
     Args:
-        model: a cyclic model.
+        model: a cyclic model, or a stepped problem.
         engine: ``"auto"``, or the one that must be taken.
 
     Raises:
@@ -86,8 +89,9 @@ def _machine() -> tuple[str | None, str]:
 
 
 @functools.cache
-def _obstacle(model: OrganModel) -> str | None:
+def _obstacle(model: OrganModel | Stepped) -> str | None:
     reason, _ = _machine()
+    reason = reason or getattr(model, "portable_only", None)
     if reason is None:
         package = native()
         try:

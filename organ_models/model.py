@@ -152,7 +152,9 @@ class Cycle:
         calibrated: parameters that personalisation moves, with the SD of their log-normal prior.
         targets: outputs that personalisation matches, each a clinical quantity, with the coefficient of
             variation of its clinical measurement (it widens the posterior, it does not loosen the match).
-        steps: Runge–Kutta steps a period.
+        steps: Runge–Kutta steps of a period while the orbit is sought.
+        watched_steps: steps of the period that is read. Extremes are as fine as these steps: a pressure turns
+            within a millisecond when a valve opens, where the states themselves are long exact.
         Readings: :func:`variables` class of what is read off a waveform and not off extremes and means.
         read: ``read(beat, parameters) -> Readings``; ``beat`` holds ``time`` (s) and every signal over
             one period as numpy arrays, patients along the last axis.
@@ -166,7 +168,8 @@ class Cycle:
     laws: Mapping[str, Callable[[Any, Any, Any], Array]] = dataclasses.field(default_factory=dict)
     calibrated: Mapping[str, float] = dataclasses.field(default_factory=dict)
     targets: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    steps: int = 1000
+    steps: int = 500
+    watched_steps: int = 2000
     Readings: type = NoFields
     read: Callable[[Mapping[str, np.ndarray], Any], Any] | None = None
 
@@ -199,7 +202,7 @@ class Stride:
     growth: float = 1.5
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class OrganModel:
     """A declared organ model.
 
@@ -241,12 +244,12 @@ class OrganModel:
     clock: Literal["d", "s"]
     Parameters: type
     State: type
-    Inputs: type
     Outputs: type
     initial: Callable[[Any], Any]
     derivative: Callable[[Any, Any, Any, Any], Any]
     observe: Callable[[Any, Any, Any, Any], Any]
     references: tuple[Reference, ...]
+    Inputs: type = NoFields
     Signals: type = NoFields
     solution: Callable[[Any, Any, Any, Any], Any] | None = None
     cycle: Cycle | None = None

@@ -24,6 +24,7 @@ from jax import lax
 from organ_models import anderson
 from organ_models.engines import Engine, choose, native
 from organ_models.model import Array, OrganModel, fields, values
+from organ_models.precision import require_float64
 
 BLOCK = 256
 """Lanes of a block of the portable back end; the fastest on CPUs (measured: 128 to 2048), and one compiled
@@ -79,6 +80,8 @@ def periodic_orbits(
     tolerance: float = 1e-7,
     max_beats: int = 80,
     steps: int | None = None,
+    watched_steps: int | None = None,
+    refine: int = 1,
     engine: Engine = "auto",
 ) -> Orbits:
     """The periodic steady state of a cyclic model, found by Anderson acceleration of the beat map.
@@ -90,28 +93,32 @@ def periodic_orbits(
             conserved volume first.
         tolerance: largest weighted change over a beat that counts as periodic.
         max_beats: beats after which a lane gives up.
-        steps: Runge–Kutta steps a beat; the model's own if absent.
+        steps: Runge–Kutta steps of a beat while the orbit is sought; the model's own if absent.
+        watched_steps: steps of the last beat, which the outputs are read from; the model's own if absent.
+        refine: every step is divided by this.
         engine: the back end; ``"auto"`` takes the native one where it can run this model.
 
     Returns:
         :class:`Orbits`. Lanes that failed at the given step are tried once more from the cold start with
         half the step; what then fails has ``converged`` false. No lane affects another.
     """
+    require_float64()
     if model.cycle is None:
         raise ValueError(f"{model.name} has no cycle")
-    steps = model.cycle.steps if steps is None else steps
+    steps = refine * (model.cycle.steps if steps is None else steps)
+    watched = refine * (model.cycle.watched_steps if watched_steps is None else watched_steps)
     n = _lanes(parameters, inputs)
-    stacked_parameters = _stack_numpy(parameters, n)
-    stacked_inputs = _stack_numpy(inputs, n)
+    stacked_parameters = rows_of(parameters, n)
+    stacked_inputs = rows_of(inputs, n)
 
     solve = _native_orbits if choose(model, engine) == "native" else _portable_orbits
     limits = max_beats, tolerance
     first = None if start is None else np.asarray(start)
-    results = solve(model, stacked_parameters, stacked_inputs, first, steps, *limits)
+    results = solve(model, stacked_parameters, stacked_inputs, first, (steps, watched), *limits)
     failed = np.flatnonzero(~results[4])
     if failed.size:
         p = stacked_parameters[:, failed]
-        again = solve(model, p, stacked_inputs[:, failed], None, 2 * steps, *limits)
+        again = solve(model, p, stacked_inputs[:, failed], None, (2 * steps, 2 * watched), *limits)
         results = tuple(np.array(r) for r in results)
         for whole, part in zip(results, again, strict=True):
             whole[..., failed] = part
@@ -125,7 +132,7 @@ def _portable_orbits(
     p: np.ndarray,
     u: np.ndarray,
     start: np.ndarray | None,
-    steps: int,
+    steps: tuple[int, int],
     max_beats: int,
     tolerance: float,
 ) -> tuple[np.ndarray, ...]:
@@ -140,7 +147,7 @@ def _native_orbits(
     p: np.ndarray,
     u: np.ndarray,
     start: np.ndarray | None,
-    steps: int,
+    steps: tuple[int, int],
     max_beats: int,
     tolerance: float,
 ) -> tuple[np.ndarray, ...]:
@@ -156,16 +163,17 @@ def waveforms(
     steps: int | None = None,
     engine: Engine = "auto",
 ) -> dict[str, np.ndarray]:
-    """Signals over one beat from given states.
+    """Signals over one beat from given states, in the steps of a watched beat unless told otherwise.
 
     Returns:
         ``time`` (s) and every signal of the model, each of shape ``(steps + 1, n)``.
     """
+    require_float64()
     if model.cycle is None:
         raise ValueError(f"{model.name} has no cycle")
-    steps = model.cycle.steps if steps is None else steps
+    steps = model.cycle.watched_steps if steps is None else steps
     n = _lanes(parameters, inputs)
-    p, u = _stack_numpy(parameters, n), _stack_numpy(inputs, n)
+    p, u = rows_of(parameters, n), rows_of(inputs, n)
     if choose(model, engine) == "native":
         signals = native().waveforms(model, p, u, np.asarray(state), steps=steps)
     else:
@@ -176,7 +184,7 @@ def waveforms(
     return dict(zip(["time", *fields(model.Signals)], [time, *signals], strict=True))
 
 
-def rk4_step(rate: Callable[[Array, Any], Any], time: Array, state: Any, step: float) -> Any:
+def rk4_step(rate: Callable[[Array, Any], Any], time: Array, state: Any, step: Array | float) -> Any:
     """One classical Runge–Kutta step of ``state' = rate(time, state)`` on a pytree."""
     total = state
     stage = state
@@ -226,25 +234,27 @@ def _lanes(*records: Any) -> int:
     return sizes.pop() if sizes else 1
 
 
-def _stack_numpy(record: Any, n: int) -> np.ndarray:
+def rows_of(record: Any, n: int) -> np.ndarray:
+    """Fields of a record as rows, shape ``(fields, n)``."""
     rows = [np.broadcast_to(np.asarray(v, dtype=np.float64), (n,)) for v in values(record).values()]
     return np.stack(rows) if rows else np.zeros((0, n))
 
 
-def _stack(record: Any) -> Array:
+def stack(record: Any) -> Array:
+    """Fields of a record as rows of a JAX array."""
     return jnp.stack(list(values(record).values()))
 
 
 @functools.cache
 def _cold_block(model: OrganModel) -> Callable[..., Any]:
-    return jax.jit(lambda parameters: _stack(model.initial(model.working(model.Parameters(*parameters)))))
+    return jax.jit(lambda parameters: stack(model.initial(model.working(model.Parameters(*parameters)))))
 
 
 # ---------------------------------------------------------------------------------------------------
 # the beat
 
 
-def _beat_functions(model: OrganModel, steps: int, p: Any, u: Any) -> tuple[Callable[..., Any], Any, Array]:
+def beat_functions(model: OrganModel, steps: int, p: Any, u: Any) -> tuple[Callable[..., Any], Any, Array]:
     """The beat map of one block, its tabulated drive and its step in seconds."""
     cycle = model.cycle
     assert cycle is not None
@@ -260,31 +270,31 @@ def _beat_functions(model: OrganModel, steps: int, p: Any, u: Any) -> tuple[Call
         def stage(carry: tuple[Array, Array], xs: Any) -> tuple[tuple[Array, Array], None]:
             w, total = carry
             drive, a, b = xs
-            slope = step * _stack(model.derivative(drive, model.State(*w), p, u))
+            slope = step * stack(model.derivative(drive, model.State(*w), p, u))
             return (y + a * slope, total + b * slope), None
 
         (_, end), _ = lax.scan(stage, (y, y), (drives, ahead, weight))
-        return end
+        return end if model.project is None else stack(model.project(model.State(*end), p, u))
 
     return advance, stages, step
 
 
 @functools.cache
-def _orbit_block(model: OrganModel, steps: int, max_beats: int) -> Callable[..., Any]:
+def _orbit_block(model: OrganModel, steps: tuple[int, int], max_beats: int) -> Callable[..., Any]:
     cycle = model.cycle
     assert cycle is not None
 
     def solve(parameters: Array, inputs: Array, start: Array, tolerance: Array) -> tuple[Array, ...]:
         published = model.Parameters(*parameters)
         p, u = model.working(published), model.Inputs(*inputs)
-        advance, stages, _ = _beat_functions(model, steps, p, u)
-        weights = _stack(cycle.weights(p))
+        seeking, stages, _ = beat_functions(model, steps[0], p, u)
+        weights = stack(cycle.weights(p))
 
         def fill(y: Array) -> Array:
-            return _stack(cycle.restore(model.State(*y), p, u))
+            return stack(cycle.restore(model.State(*y), p, u))
 
         def beat(y: Array) -> Array:
-            end, _ = lax.scan(lambda s, d: (advance(s, d), None), y, stages)
+            end, _ = lax.scan(lambda s, d: (seeking(s, d), None), y, stages)
             return fill(end)
 
         def going(now: anderson.Progress) -> Array:
@@ -297,9 +307,11 @@ def _orbit_block(model: OrganModel, steps: int, max_beats: int) -> Callable[...,
         )
         state, residual, beats = found.state, found.residual, found.beats
 
+        advance, fine, _ = beat_functions(model, steps[1], p, u)
+
         def watch(y: Array) -> tuple[Array, Array, Array, Array]:
             def look(s: Array, drive: Any) -> Array:
-                return _stack(model.observe(drive, model.State(*s), p, u))
+                return stack(model.observe(drive, model.State(*s), p, u))
 
             def forward(carry: Any, drives: Any) -> tuple[Any, None]:
                 s, high, low, total = carry
@@ -311,13 +323,13 @@ def _orbit_block(model: OrganModel, steps: int, max_beats: int) -> Callable[...,
                     total + seen,
                 ), None
 
-            begin = look(y, jax.tree.map(lambda a: a[0, 0], stages))
+            begin = look(y, jax.tree.map(lambda a: a[0, 0], fine))
             carry = (y, begin, begin, jnp.zeros_like(begin))
-            (_, high, low, total), _ = lax.scan(forward, carry, stages)
-            return high, low, total / steps, begin
+            (_, high, low, total), _ = lax.scan(forward, carry, fine)
+            return high, low, total / steps[1], begin
 
         high, low, mean, begin = (model.Signals(*part) for part in watch(state))
-        outputs = _stack(cycle.summarise(high, low, mean, begin, p, u))
+        outputs = stack(cycle.summarise(high, low, mean, begin, p, u))
         finite = jnp.all(jnp.isfinite(outputs), axis=0)
         return state, outputs, residual, beats, (residual <= tolerance) & finite
 
@@ -328,16 +340,16 @@ def _orbit_block(model: OrganModel, steps: int, max_beats: int) -> Callable[...,
 def _waveform_block(model: OrganModel, steps: int) -> Callable[..., Any]:
     def record(parameters: Array, inputs: Array, start: Array) -> tuple[Array, ...]:
         p, u = model.working(model.Parameters(*parameters)), model.Inputs(*inputs)
-        advance, stages, _ = _beat_functions(model, steps, p, u)
+        advance, stages, _ = beat_functions(model, steps, p, u)
         first = jax.tree.map(lambda a: a[:, 0], stages)
         last = jax.tree.map(lambda a: a[-1, -1], stages)
 
         def forward(y: Array, xs: Any) -> tuple[Array, Array]:
             drives, drive = xs
-            return advance(y, drives), _stack(model.observe(drive, model.State(*y), p, u))
+            return advance(y, drives), stack(model.observe(drive, model.State(*y), p, u))
 
         end, seen = lax.scan(forward, start, (stages, first))
-        final = _stack(model.observe(last, model.State(*end), p, u))
+        final = stack(model.observe(last, model.State(*end), p, u))
         everything = jnp.concatenate([seen, final[None]])
         return tuple(jnp.moveaxis(everything, 1, 0))
 

@@ -19,12 +19,13 @@ from trials.compose import compose, doses_of
 from trials.outcomes import COMPLETED, FAILED, WITHDRAWN, Outcomes, Screening
 from trials.protocol import Arm, Protocol
 from vht.course import slow_course
-from vht.cycles import Baseline, baseline_of, cycles_on, first_failure, untreated
+from vht.cycles import Baseline, baseline_of, controls_of, cycles_on, first_failure, untreated
 from vht.patient import VirtualPatient
 from vht.personalisation import personalise
 from vht.population import Individuals, baseline_table, impute, individuals
 from vht.quantities import quantity
 from vht.randomness import normal, uniform
+from vht.simulation import SAMPLE, numerical_error
 from vht.store import Cohort
 
 CHUNK = 512
@@ -41,11 +42,17 @@ class Numerics:
         largest_residual: largest change of a periodic state over one beat, weighted, over all solved cycles.
         largest_pressure_residual: largest distance of a personalised pressure from the record, mm[Hg].
         cycles: periodic cycles that were solved.
+        step_error: largest relative change of any output when every step is halved, on a sample.
+        step_error_port: the output that changes most.
+        step_error_patients: size of the sample.
     """
 
     largest_residual: float
     largest_pressure_residual: float
     cycles: int
+    step_error: float = float("nan")
+    step_error_port: str = ""
+    step_error_patients: int = 0
 
 
 @dataclass(frozen=True)
@@ -119,6 +126,7 @@ def conduct(
         max(collected.residuals, default=0.0),
         max(collected.pressure_residuals, default=0.0),
         collected.cycles,
+        *_step_error(protocol, patient, table.iloc[:SAMPLE].reset_index(drop=True)),
     )
     return Conduct(outcomes, numerics)
 
@@ -185,12 +193,14 @@ def twins(
         shown = {name: fields(model.Outputs)[name].quantity for name in model.cycle.targets}
         have = {name: q for name, q in shown.items() if q is not None and q in table}
         if len(have) < len(shown) or not shown:
-            baselines[model.name] = untreated(patient, model, start, len(table))
+            baselines[model.name] = untreated(patient, model, people)
             continue
         wanted = {k: table[q].to_numpy(float) for k, q in have.items()}
         fitted = personalise(model, start, wanted)
         people.parameters[model.name] = fitted.parameters
-        baselines[model.name] = baseline_of(patient, model, fitted.parameters, fitted.orbits)
+        baselines[model.name] = baseline_of(
+            patient, model, fitted.parameters, fitted.orbits, controls_of(patient, people)
+        )
         failure[~fitted.solved] = Failure.TARGET_NOT_REACHED
         failure[~np.isfinite(fitted.orbits.residual)] = Failure.DIVERGED
         for name, q in have.items():
@@ -261,7 +271,7 @@ def _run_arm(
         days[:, able],
     )
     failure = unmade.copy()
-    failure[able] = first_failure(people.take(able), {p: t[:, able] for p, t in course.items()}, grid, cycles)
+    failure[able] = first_failure(people.take(able), {p: t[:, able] for p, t in course.items()}, cycles)
     failure[(failure == None) & ~people.valid()] = Failure.INVALID_PARAMETER  # noqa: E711
     fine = failure == None  # noqa: E711
     collected.cycles += days[:, able].size if patient.cyclic else 0
@@ -306,6 +316,22 @@ def _run_arm(
                 }
             )
         )
+
+
+def _step_error(protocol: Protocol, patient: VirtualPatient, table: pd.DataFrame) -> tuple[float, str, int]:
+    """The largest change of an output when every step is halved, over the arms, and whose; the same patients
+    however large chunks are."""
+    people, _, _, unmade = twins(patient, table, seed=protocol.seed)
+    able = np.flatnonzero((unmade == None) & people.valid())  # noqa: E711
+    if able.size == 0:
+        return float("nan"), "", 0
+    grid = np.array(protocol.grid_days()).astype(int)
+    errors = [
+        numerical_error(patient, people.take(able), doses_of(protocol, patient, arm), grid)
+        for arm in protocol.arms
+    ]
+    known = [(v, port, e.patients) for e in errors for port, v in e.steps.items() if np.isfinite(v)]
+    return max(known, default=(float("nan"), "", 0))
 
 
 def _measure(

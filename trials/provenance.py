@@ -7,7 +7,6 @@ import hashlib
 import importlib.metadata
 import platform
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ from organ_models.model import OrganModel
 from organ_models.record import record
 from trials.conduct import Numerics
 from trials.protocol import Protocol
-from vht.course import STEPS_A_DAY
 from vht.files import sha256_bytes, sha256_file
 from vht.patient import VirtualPatient
+from vht.slow_models import longest_step
 from vht.store import Cohort
 
 DISTRIBUTION = "virtual-human-twin"
@@ -62,9 +61,10 @@ def provenance(
             "cycles_solved": numerics.cycles,
             "largest_residual_of_a_cycle": numerics.largest_residual,
             "largest_distance_from_a_recorded_pressure": f"{numerics.largest_pressure_residual:.4f} mmHg",
+            "largest_change_when_steps_are_halved": _step_error(numerics),
             "solver": (
                 f"Anderson-accelerated periodic steady state; Runge–Kutta 4, "
-                f"{_steps(patient)} steps a beat; slow models {STEPS_A_DAY} steps a day"
+                f"{_steps(patient)}; slow models in steps of at most {longest_step(patient):g} d"
             ),
             "engine": _engine(patient),
             "precision": "float64",
@@ -151,9 +151,19 @@ def _engine(patient: VirtualPatient) -> str:
     return " and ".join(found) or described["portable"]
 
 
+def _step_error(numerics: Numerics) -> str:
+    if not numerics.step_error_patients:
+        return "not estimated: no patient could be solved"
+    return (
+        f"{numerics.step_error:.1e} of the value, in {numerics.step_error_port}, "
+        f"on the first {numerics.step_error_patients} patients"
+    )
+
+
 def _steps(patient: VirtualPatient) -> str:
-    found: Sequence[int] = sorted({m.cycle.steps for m in patient.cyclic if m.cycle})
-    return " and ".join(map(str, found)) or "no"
+    found = sorted({(m.cycle.steps, m.cycle.watched_steps) for m in patient.cyclic if m.cycle})
+    told = " and ".join(f"{seek} steps a beat, {watch} in the beat that is read" for seek, watch in found)
+    return told or "no beats"
 
 
 def _git_commit(root: Path) -> str:

@@ -1,180 +1,204 @@
 """The course of the slow models of virtual patients over days.
 
-Slow models (exposure, tumour, drug effects) run on a daily grid: doses are amounts of a day, a model
-with a closed form uses it, the others take fixed Runge–Kutta steps. A reading on day ``k`` is taken before
-that day's dose.
+Slow models (exposure, tumour, drug effects) run on a grid of days: the days on which a dose may change or
+something arrives, and the days on which somebody looks. In between, a model with a closed form uses it and
+the others take fixed Runge–Kutta steps. A reading on day ``k`` is taken before that day's dose.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from organ_models.model import OrganModel, fields, values
-from organ_models.solvers import in_blocks, rk4_step
+from organ_models.grids import Grid, grid
+from organ_models.model import NoFields, fields, values
+from organ_models.stepping import run
 from vht.patient import CompositionError, VirtualPatient
 from vht.population import Individuals
+from vht.slow_models import SlowModels, slow_models, stepped
 
-STEPS_A_DAY = 4
-"""Runge–Kutta steps a day of slow models without a closed form; time constants are days to months."""
+Doses = Mapping[str, float | Sequence[float] | np.ndarray]
+"""By port, what is given: one number for every day, one for each day, or one for each day and patient."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What the slow models did.
+
+    Attributes:
+        days: days that were read, shape ``(k,)``.
+        outputs: by port ``model.output``, shape ``(k, n)``.
+        state: states on the last day, before its dose, shape ``(n_state, n)``.
+    """
+
+    days: np.ndarray
+    outputs: dict[str, np.ndarray]
+    state: np.ndarray
 
 
 def slow_course(
-    patient: VirtualPatient, people: Individuals, doses: Mapping[str, Any], last_day: int
+    patient: VirtualPatient, people: Individuals, doses: Doses, last_day: int
 ) -> dict[str, np.ndarray]:
     """Outputs of all slow models at the end of every day.
 
     Returns:
         By port, shape ``(last_day + 1, n)``; row ``k`` is read before the dose of day ``k``.
     """
-    allowed = dose_ports(patient)
-    for port in doses:
-        if port not in allowed:
-            patient.port(port)
-            raise CompositionError(f"{port}: doses cannot be given here; they can at {', '.join(allowed)}")
-    names = tuple(sorted(doses))
+    return course(patient, people, doses, np.arange(last_day + 1)).outputs
+
+
+def course(
+    patient: VirtualPatient,
+    people: Individuals,
+    doses: Doses,
+    days: Sequence[int] | np.ndarray,
+    *,
+    start_day: int = 0,
+    start: np.ndarray | None = None,
+    held: Mapping[str, np.ndarray] | None = None,
+    refine: int = 1,
+) -> Course:
+    """Run the slow models and read them on some days.
+
+    Args:
+        patient: the composition.
+        people: who.
+        doses: by port; a dose port is an input of a slow model that no coupling feeds, whose value holds
+            for a day, or one of a model's events, an amount that arrives as the day begins.
+        days: days to read, whole numbers, increasing, none before ``start_day``.
+        start_day, start: where a run goes on, and the states there, ``(n_state, n)``.
+        held: values of inputs that the cycle feeds, shape ``(n,)``, held throughout.
+        refine: every step is divided by this.
+
+    Raises:
+        CompositionError: a dose at a port that takes none.
+        ValueError: a dose that is not a finite number from 0 on, or not given for every day.
+    """
+    n, read = len(people), np.asarray(days, dtype=np.int64)
+    check_doses(patient, doses)
     if not patient.slow:
-        return {}
-    schedule = (
-        np.stack([_schedule(doses[p], last_day, p) for p in names]) if names else np.zeros((0, last_day))
+        return Course(read, {}, np.zeros((0, n)))
+    ready = prepared_course(patient, people, doses, read, start_day=start_day, refine=refine)
+    models, given = ready.models, held or {}
+    kept = np.reshape([np.broadcast_to(given[p], (n,)) for p in models.held], (len(models.held), n))
+    seen, state = run(
+        stepped(models), ready.parameters, ready.steps, ready.amounts, ready.parcels, kept, start=start
     )
-    stacked = np.concatenate(
+    outputs = {port: seen[:, row].copy() for row, port in enumerate(models.outputs)}
+    return Course(read, outputs, state)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a course is computed from.
+
+    Attributes:
+        models: the slow models.
+        parameters: rows of their parameters, and one of ones, shape ``(rows, n)``.
+        steps: the time grid.
+        amounts, parcels: doses that hold for a day, and amounts that arrive, ``(ports, days, n or 1)``.
+    """
+
+    models: SlowModels
+    parameters: np.ndarray
+    steps: Grid
+    amounts: np.ndarray
+    parcels: np.ndarray
+
+
+def prepared_course(
+    patient: VirtualPatient,
+    people: Individuals,
+    doses: Doses,
+    days: np.ndarray,
+    *,
+    start_day: int = 0,
+    refine: int = 1,
+) -> Prepared:
+    """Arrange parameters, doses and steps for a run; arguments as for :func:`course`."""
+    n, last = len(people), int(days[-1])
+    events = event_ports(patient)
+    names = tuple(sorted(set(doses) - set(events)))
+    arriving = tuple(sorted(set(doses) & set(events)))
+    models = slow_models(patient, names, arriving)
+    amounts, parcels = (_table({p: doses[p] for p in ports}, last, n) for ports in (names, arriving))
+    steps = grid(models.stride, days.tolist(), _eventful(amounts, parcels), start=start_day, refine=refine)
+    parameters = np.concatenate(
         [
             np.reshape(
-                [np.broadcast_to(np.asarray(v, float), (len(people),)) for v in record.values()],
-                (len(record), len(people)),
+                [np.broadcast_to(np.asarray(v, float), (n,)) for v in record.values()], (len(record), n)
             )
             for record in (values(people.parameters[m.name]) for m in patient.slow)
         ]
+        + [np.ones((1, n))]
     )
-    run = _slow_block(patient, names)
-    traces = in_blocks(lambda p: run(p, schedule), (stacked,))
-    ports = [f"{m.name}.{o}" for m in patient.slow for o in fields(m.Outputs)]
-    return dict(zip(ports, traces, strict=True))
+    return Prepared(models, parameters, steps, amounts, parcels)
 
 
 def dose_ports(patient: VirtualPatient) -> list[str]:
-    """Where doses can be given: inputs of slow models that no coupling feeds."""
+    """Where doses can be given: inputs of slow models that no coupling feeds, and events of slow models."""
     slow = {m.name for m in patient.slow}
-    return [port for port in patient.open_inputs() if port.partition(".")[0] in slow]
+    inputs = [port for port in patient.open_inputs() if port.partition(".")[0] in slow]
+    return [*inputs, *event_ports(patient)]
+
+
+def event_ports(patient: VirtualPatient) -> list[str]:
+    """Events that can happen to slow models."""
+    return [f"{m.name}.{e}" for m in patient.slow if m.Events is not NoFields for e in fields(m.Events)]
+
+
+def check_doses(patient: VirtualPatient, doses: Doses) -> None:
+    """Refuse doses where none can be given.
+
+    Raises:
+        CompositionError: naming the ports that take doses.
+    """
+    allowed = dose_ports(patient)
+    for port in doses:
+        if port not in allowed:
+            if not _known(patient, port):
+                patient.port(port)  # says what is near
+            raise CompositionError(f"{port}: doses cannot be given here; they can at {', '.join(allowed)}")
 
 
 # ---------------------------------------------------------------------------------------------------
 
 
-def _schedule(dose: Any, last_day: int, port: str) -> np.ndarray:
+def _known(patient: VirtualPatient, port: str) -> bool:
+    name, _, field = port.partition(".")
+    model = patient.models.get(name)
+    return model is not None and any(
+        field in fields(kind) for kind in (model.Inputs, model.Outputs, model.Events, model.Parameters)
+    )
+
+
+def _table(doses: Mapping[str, Any], days: int, n: int) -> np.ndarray:
+    """Amounts by port, day and patient: ``(ports, days, n)``, or ``(ports, days, 1)`` if all get the same."""
+    tables = [_schedule(dose, days, n, port) for port, dose in doses.items()]
+    width = max((t.shape[1] for t in tables), default=1)
+    whole = [np.broadcast_to(t, (max(days, 1), width)) for t in tables]
+    return np.reshape(whole, (len(tables), max(days, 1), width)) if tables else np.zeros((0, max(days, 1), 1))
+
+
+def _schedule(dose: Any, days: int, n: int, port: str) -> np.ndarray:
     amounts = np.asarray(dose, dtype=float)
     if not np.all(np.isfinite(amounts)) or np.any(amounts < 0):
         raise ValueError(f"{port}: a dose must be a finite number, not negative")
     if amounts.ndim == 0:
-        return np.full(last_day, float(amounts))
-    if amounts.size < last_day:
-        raise ValueError(f"{port}: doses for {amounts.size} days, but the simulation lasts {last_day}")
-    return amounts[:last_day]
+        return np.full((max(days, 1), 1), float(amounts))
+    if amounts.shape[0] < days:
+        raise ValueError(f"{port}: doses for {amounts.shape[0]} days, but the simulation lasts {days}")
+    if amounts.ndim > 2 or (amounts.ndim == 2 and amounts.shape[1] not in (1, n)):
+        raise ValueError(f"{port}: doses have the shape {amounts.shape}; wanted (days,) or (days, {n})")
+    if amounts.shape[0] == 0:
+        return np.zeros((1, 1))
+    return amounts.reshape(amounts.shape[0], -1)[: max(days, 1)]
 
 
-def _given(model: OrganModel, dosed: tuple[str, ...], dose: Any) -> dict[str, Any]:
-    """Doses at the ports of one model, and zero at ports without a default, which a coupling feeds."""
-    blank = {name: 0.0 for name, f in fields(model.Inputs).items() if f.default is None}
-    split = (port.partition(".") for port in dosed)
-    return blank | {port: dose[i] for i, (name, _, port) in enumerate(split) if name == model.name}
-
-
-@functools.cache
-def _slow_block(patient: VirtualPatient, dosed: tuple[str, ...]) -> Callable[..., Any]:
-    """The compiled daily loop of one block: ``(parameters, schedule) -> traces``."""
-    models = patient.slow
-    closed = _closed_form(patient)
-
-    def feed(parameters: Any, states: Any, time: Any, dose: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Inputs and outputs of all models, in the order in which outputs can be read."""
-        known = {m.name: values(m.Inputs(**_given(m, dosed, dose))) for m in models}
-        read: dict[str, dict[str, Any]] = {m.name: {} for m in models}
-
-        def inputs(model: OrganModel) -> Any:
-            for wire in patient.inputs_of(model.name):
-                found = read.get(wire.source[0], {}).get(wire.source[1])
-                if found is not None:
-                    known[model.name][wire.target[1]] = wire.convert.factor * found + wire.convert.offset
-            return model.Inputs(**known[model.name])
-
-        for generation in patient.generations:
-            fresh = {}
-            for name, ports in generation.items():
-                if name in read:
-                    model = patient.models[name]
-                    seen = model.observe(time, states[name], parameters[name], inputs(model))
-                    fresh[name] = {port: getattr(seen, port) for port in ports}
-            for name, found in fresh.items():
-                read[name] |= found
-        return {m.name: inputs(m) for m in models}, {m.name: m.Outputs(**read[m.name]) for m in models}
-
-    def day(parameters: Any, states: Any, number: Any, dose: Any) -> Any:
-        inputs, _ = feed(parameters, states, number, dose)
-        frozen = {n: states[n] for n in closed}
-        loose = {n: s for n, s in states.items() if n not in closed}
-
-        def at(time: Any) -> dict[str, Any]:
-            return {
-                n: patient.models[n].solution(time - number, x, parameters[n], inputs[n])  # type: ignore[misc]
-                for n, x in frozen.items()
-            }
-
-        def rate(time: Any, moving: Any) -> Any:
-            fed, _ = feed(parameters, moving | at(time), time, dose)
-            return {
-                n: patient.models[n].derivative(time, x, parameters[n], fed[n]) for n, x in moving.items()
-            }
-
-        width = 1.0 / STEPS_A_DAY
-        for sub in range(STEPS_A_DAY):
-            loose = rk4_step(rate, number + sub * width, loose, width)
-        return loose | at(number + 1.0)
-
-    def run(stacked: Any, schedule: Any) -> tuple[Any, ...]:
-        parameters, begin = {}, 0
-        for model in models:
-            width = len(fields(model.Parameters))
-            published = model.Parameters(*stacked[begin : begin + width])
-            parameters[model.name] = model.working(published)
-            begin += width
-        states = {m.name: m.initial(parameters[m.name]) for m in models}
-        shape = stacked.shape[-1:]
-
-        def read(time: Any, current: Any, dose: Any) -> Any:
-            _, seen = feed(parameters, current, time, dose)
-            return jnp.stack(
-                [jnp.broadcast_to(v, shape) for m in models for v in values(seen[m.name]).values()]
-            )
-
-        def forward(current: Any, xs: Any) -> tuple[Any, Any]:
-            number, dose = xs
-            after = day(parameters, current, number, dose)
-            return after, read(number + 1.0, after, dose)
-
-        first = read(0.0, states, jnp.zeros(len(dosed)))
-        numbers = jnp.arange(schedule.shape[1], dtype=jnp.float64)
-        _, later = lax.scan(forward, states, (numbers, schedule.T))
-        everything = jnp.concatenate([first[None], later])
-        return tuple(jnp.moveaxis(everything, 1, 0))
-
-    return jax.jit(run)
-
-
-def _closed_form(patient: VirtualPatient) -> set[str]:
-    """Models whose closed form holds over a day: everything upstream is constant between doses."""
-    constant: set[str] = set()
-    closed: set[str] = set()
-    for model in patient.slow:
-        steady = all(w.source[0] in constant for w in patient.inputs_of(model.name))
-        if steady and not fields(model.State):
-            constant.add(model.name)
-        elif steady and model.solution is not None:
-            closed.add(model.name)
-    return closed
+def _eventful(amounts: np.ndarray, parcels: np.ndarray) -> np.ndarray:
+    """Days on which anybody's dose changes or anything arrives for anybody."""
+    changed = np.diff(amounts, axis=1, prepend=0.0) != 0.0
+    return np.flatnonzero(changed.any(axis=(0, 2)) | (parcels != 0.0).any(axis=(0, 2)))

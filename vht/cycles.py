@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from organ_models.model import OrganModel, take, values
-from organ_models.solvers import Failure, Orbits, periodic_orbits
+from organ_models.solvers import Failure, Orbits
+from vht.equilibrium import Balanced, Heart
 from vht.matching import Matching, match_output, sensitivity
 from vht.patient import VirtualPatient, Wire
 from vht.population import Individuals
@@ -21,17 +22,27 @@ from vht.population import Individuals
 
 @dataclass(frozen=True)
 class Baseline:
-    """A cyclic model's untreated cycle for every patient, and how its outputs answer to its inputs."""
+    """A cyclic model's untreated cycle for every patient, and how its outputs answer to its inputs.
+
+    Attributes:
+        parameters: of the cyclic model, fields of shape ``(n,)``.
+        orbits: periodic states at neutral inputs, in balance with controllers if there are any.
+        jacobians: sensitivities of solving couplings, by their position in the composition.
+        controls: parameters of the controllers, by model, fields of shape ``(n,)``.
+    """
 
     parameters: Any
     orbits: Orbits
     jacobians: dict[int, np.ndarray] = field(default_factory=dict)
+    controls: dict[str, Any] = field(default_factory=dict)
 
     def take(self, lanes: np.ndarray) -> Baseline:
         """The baseline of some patients, in the order given; a patient may stand more than once."""
         parameters = take(self.parameters, lanes, self.orbits.residual.size)
         jacobians = {index: matrix[lanes] for index, matrix in self.jacobians.items()}
-        return Baseline(parameters, self.orbits.take(lanes), jacobians)
+        n = self.orbits.residual.size
+        controls = {name: take(record, lanes, n) for name, record in self.controls.items()}
+        return Baseline(parameters, self.orbits.take(lanes), jacobians, controls)
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,7 @@ class Cycles:
         failure: per day and patient, None or a :class:`Failure`, shape ``(k, n)``.
         states: by model, states at the start of the beat, shape ``(k, n_state, n)``.
         residual: largest residual of the cycle per patient, shape ``(n,)``.
+        orbits: by model, every cycle that was solved, shape ``(k * n,)``, row by row.
     """
 
     outputs: dict[str, np.ndarray]
@@ -51,76 +63,117 @@ class Cycles:
     failure: np.ndarray
     states: dict[str, np.ndarray]
     residual: np.ndarray
+    orbits: dict[str, Orbits] = field(default_factory=dict)
 
 
-def untreated(patient: VirtualPatient, model: OrganModel, parameters: Any, n: int) -> Baseline:
-    """The untreated cycle of a cyclic model for ``n`` patients."""
+def untreated(
+    patient: VirtualPatient,
+    model: OrganModel,
+    people: Individuals,
+    *,
+    refine: int = 1,
+) -> Baseline:
+    """The untreated cycle of a cyclic model for every patient; ``refine`` divides every step."""
+    n = len(people)
     everyone = model.Parameters(
-        **{k: np.broadcast_to(np.asarray(v, float), (n,)) for k, v in values(parameters).items()}
+        **{
+            k: np.broadcast_to(np.asarray(v, float), (n,))
+            for k, v in values(people.parameters[model.name]).items()
+        }
     )
-    return baseline_of(patient, model, everyone, periodic_orbits(model, everyone, model.Inputs()))
+    heart = Heart(patient, model, controls_of(patient, people), refine=refine)
+    orbits = heart(everyone, model.Inputs(), None, np.arange(n))
+    return baseline_of(patient, model, everyone, orbits, controls_of(patient, people), refine=refine)
 
 
-def baseline_of(patient: VirtualPatient, model: OrganModel, parameters: Any, orbits: Orbits) -> Baseline:
+def controls_of(patient: VirtualPatient, people: Individuals) -> dict[str, Any]:
+    """Parameters of the controllers, by model."""
+    return {m.name: people.parameters[m.name] for m in patient.controllers}
+
+
+def baseline_of(
+    patient: VirtualPatient,
+    model: OrganModel,
+    parameters: Any,
+    orbits: Orbits,
+    controls: Mapping[str, Any] | None = None,
+    *,
+    refine: int = 1,
+) -> Baseline:
     """A baseline from orbits that are known already, with the sensitivities that couplings need."""
+    heart = Heart(patient, model, dict(controls or {}), refine=refine)
     jacobians = {
-        index: sensitivity(_matching(patient, wire), parameters, orbits)
+        index: sensitivity(_matching(patient, wire), parameters, orbits, heart)
         for index, wire in enumerate(patient.solving)
         if wire.target[0] == model.name
     }
-    return Baseline(parameters, orbits, jacobians)
+    return Baseline(parameters, orbits, jacobians, dict(controls or {}))
 
 
 def cycles_on(
     patient: VirtualPatient,
     baselines: Mapping[str, Baseline],
     course: Mapping[str, np.ndarray],
-    days: np.ndarray,
+    rows: np.ndarray,
+    *,
+    refine: int = 1,
 ) -> Cycles:
-    """Evaluate the cyclic models on chosen days.
+    """Evaluate the cyclic models where somebody looks.
 
     Args:
         patient: the composition.
         baselines: untreated cycles by model name.
-        course: from :func:`slow_course`.
-        days: which days, per patient, integers of shape ``(k, n)``.
+        course: outputs of the slow models, by port, one row for each day that was read.
+        rows: which rows of it, per patient, integers of shape ``(k, n)``; of a course read daily, the days.
+        refine: every step is divided by this.
 
-    Every (day, patient) is a problem of its own, started from the patient's untreated cycle.
+    Every (row, patient) is a problem of its own, started from the patient's untreated cycle.
     """
-    k, n = days.shape
+    k, n = rows.shape
     outputs: dict[str, np.ndarray] = {}
     inputs: dict[str, np.ndarray] = {}
     states: dict[str, np.ndarray] = {}
+    solved: dict[str, Orbits] = {}
     failure = np.full((k, n), None, dtype=object)
     residual = np.zeros(n)
     person = np.tile(np.arange(n), k)
-    flat = days.ravel()
+    flat = rows.ravel()
 
     for model in patient.cyclic:
         base = baselines[model.name].take(person)
         parameters, start = base.parameters, base.orbits.state
-        fed = {
-            w.target[1]: w.convert.factor * course[_name(w.source)][flat, person] + w.convert.offset
-            for w in patient.inputs_of(model.name)
+
+        def slow(wire: Wire) -> np.ndarray:
+            return wire.convert.factor * course[_name(wire.source)][flat, person] + wire.convert.offset
+
+        fed = {w.target[1]: slow(w) for w in patient.inputs_of(model.name) if _name(w.source) in course}
+        regulating = {
+            _name(w.target): slow(w)
+            for c in patient.controllers
+            for w in patient.inputs_of(c.name)
+            if _name(w.source) in course
         }
+        heart = Heart(patient, model, base.controls, regulating, refine)
         solving = [(i, w) for i, w in enumerate(patient.solving) if w.target[0] == model.name]
         fine = base.orbits.converged
         if solving:
             index, wire = solving[0]
-            target = wire.convert.factor * course[_name(wire.source)][flat, person] + wire.convert.offset
             match = match_output(
                 _matching(patient, wire),
                 parameters,
                 base.orbits.outputs,
-                target,
+                slow(wire),
+                beat=heart,
                 jacobian=base.jacobians[index],
                 start=start,
                 fed=fed,
             )
             ports, orbits, reached = values(match.inputs), match.orbits, match.reached
+            if base.controls:  # what the controllers do at the match
+                orbits = heart(parameters, match.inputs, orbits.state, np.arange(k * n))
         else:
             ports = {**values(model.Inputs()), **fed}
-            orbits = periodic_orbits(model, parameters, model.Inputs(**ports), start=start)
+            orbits = heart(parameters, model.Inputs(**ports), start, np.arange(k * n))
             reached = orbits.converged
         reason = np.full(k * n, None, dtype=object)
         reason[~reached] = Failure.TARGET_NOT_REACHED if solving else Failure.NOT_PERIODIC
@@ -133,20 +186,24 @@ def cycles_on(
             inputs[f"{model.name}.{name}"] = np.broadcast_to(np.asarray(column, float), (k * n,)).reshape(
                 k, n
             )
+        if isinstance(orbits, Balanced):
+            for name, column in orbits.control_outputs.items():
+                outputs[name] = np.where(reached & fine, column, np.nan).reshape(k, n)
+            for name, stack in orbits.control_states.items():
+                states[name] = np.moveaxis(stack.reshape(len(stack), k, n), 0, 1)
+        solved[model.name] = orbits
         states[model.name] = np.moveaxis(orbits.state.reshape(len(orbits.state), k, n), 0, 1)
         residual = np.maximum(residual, np.nan_to_num(orbits.residual, nan=np.inf).reshape(k, n).max(axis=0))
-    return Cycles(outputs, inputs, failure, states, residual)
+    return Cycles(outputs, inputs, failure, states, residual, solved)
 
 
-def first_failure(
-    people: Individuals, course: Mapping[str, np.ndarray], report: np.ndarray, cycles: Cycles
-) -> np.ndarray:
+def first_failure(people: Individuals, course: Mapping[str, np.ndarray], cycles: Cycles) -> np.ndarray:
     """Why each patient failed, None for those who did not, shape ``(n,)``."""
     failure = np.full(len(people), None, dtype=object)
     for row in cycles.failure[::-1]:
         failure = np.where(row != None, row, failure)  # noqa: E711
     for trace in course.values():
-        failure[~np.all(np.isfinite(trace[: report[-1] + 1]), axis=0)] = Failure.DIVERGED
+        failure[~np.all(np.isfinite(trace), axis=0)] = Failure.DIVERGED
     failure[~people.valid()] = Failure.INVALID_PARAMETER
     return failure
 

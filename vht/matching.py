@@ -6,13 +6,14 @@ pressure move too; so the input is solved for, patient by patient, on the conver
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from organ_models.model import OrganModel, values
-from organ_models.solvers import Orbits, periodic_orbits
+from organ_models.solvers import Orbits
 
 _REACHED = 2e-4  # relative error of the target that counts as reached: below 0.02 mmHg
 _ROUNDS = 20
@@ -20,6 +21,11 @@ _LARGEST_STEP = 0.7  # in the logarithm of the input: half or double a round
 # Step of the sensitivities. Valves open between time steps, which ripples the diastolic pressure by up to
 # 1e-4 of itself: a smaller step would measure the ripple.
 _DIFFERENCE = 2e-2
+
+
+Beat = Callable[[Any, Any, np.ndarray, np.ndarray], Orbits]
+"""``beat(parameters, inputs, start, lanes) -> Orbits``: the periodic cycle of some of the patients;
+``lanes`` says which."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +52,14 @@ class Matching:
         return [self.solve] if self.follow is None else [self.solve, self.follow]
 
 
-def sensitivity(matching: Matching, parameters: Any, baseline: Orbits) -> np.ndarray:
+def sensitivity(matching: Matching, parameters: Any, baseline: Orbits, beat: Beat) -> np.ndarray:
     """Derivatives of the matching's residuals at baseline, shape ``(n, unknowns, unknowns)``.
 
     Args:
         matching: what will be solved.
         parameters: the model's parameters, fields of shape ``(n,)``.
         baseline: periodic orbits at neutral inputs.
+        beat: solves the cycle.
     """
     model, names = matching.model, matching.unknowns
     n = baseline.residual.size
@@ -65,8 +72,11 @@ def sensitivity(matching: Matching, parameters: Any, baseline: Orbits) -> np.nda
     for column, name in enumerate(names):
         moved[name][column * n : (column + 1) * n] *= np.exp(_DIFFERENCE)
     tiled = {k: np.tile(v, width) for k, v in par.items()}
-    beside = periodic_orbits(
-        model, model.Parameters(**tiled), model.Inputs(**moved), start=np.tile(baseline.state, width)
+    beside = beat(
+        model.Parameters(**tiled),
+        model.Inputs(**moved),
+        np.tile(baseline.state, width),
+        np.tile(np.arange(n), width),
     )
     at_rest = {k: np.tile(v, width) for k, v in baseline.outputs.items()}
     there = _residuals(matching, tiled, moved, at_rest, beside.outputs, np.tile(wanted, width))
@@ -80,6 +90,7 @@ def match_output(
     baseline: dict[str, np.ndarray],
     target: np.ndarray,
     *,
+    beat: Beat,
     jacobian: np.ndarray,
     start: np.ndarray,
     fed: dict[str, np.ndarray] | None = None,
@@ -95,6 +106,7 @@ def match_output(
         parameters: the model's parameters, fields of shape ``(n,)``.
         baseline: the model's outputs of each lane at neutral inputs, arrays of shape ``(n,)``.
         target: wanted values, in the output's unit, shape ``(n,)``.
+        beat: solves the cycle.
         jacobian: from :func:`sensitivity`, shape ``(n, unknowns, unknowns)``.
         start: states to start from, ``(n_state, n)``.
         fed: values of the other input ports, where they are not at their defaults, shape ``(n,)``.
@@ -126,11 +138,11 @@ def match_output(
         x[:, lanes] += step
         for row, name in enumerate(names):
             ports[name][lanes] = np.exp(x[row, lanes])
-        part = periodic_orbits(
-            model,
+        part = beat(
             model.Parameters(**{k: v[lanes] for k, v in par.items()}),
             model.Inputs(**{k: v[lanes] for k, v in ports.items()}),
-            start=state[:, lanes],
+            state[:, lanes],
+            lanes,
         )
         state[:, lanes] = part.state
         for name, column in part.outputs.items():

@@ -122,12 +122,15 @@ def personalise(model: OrganModel, parameters: Any, targets: dict[str, np.ndarra
             continue
         theta[:, lanes] += step
         part = solve(theta[:, lanes], lanes, state[:, lanes])
+        beats[lanes] += part.beats
+        working[lanes] = part.converged
+        # a chase that leads out of what can beat ends at the last cycle that did
+        kept = np.flatnonzero(part.converged)
+        lanes, part = lanes[kept], part.take(kept)
         state[:, lanes] = part.state
         for key, column_values in part.outputs.items():
             columns[key][lanes] = column_values
         residual[lanes], converged[lanes] = part.residual, part.converged
-        beats[lanes] += part.beats
-        working[lanes] = part.converged
 
     final = {k: v.copy() for k, v in centre.items()}
     inside = np.ones(n, dtype=bool)

@@ -7,17 +7,21 @@ The slow models run first (:mod:`vht.course`); the cyclic ones are evaluated on 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from organ_models.model import fields, take
+from organ_models.precision import require_float64
 from organ_models.solvers import waveforms
-from vht.course import slow_course
+from vht.course import Course, Doses, course
 from vht.cycles import Baseline, Cycles, cycles_on, first_failure, untreated
+from vht.interleaved import interleaved_course, reads_cycle, relative_difference
 from vht.patient import VirtualPatient
 from vht.population import Individuals, typical
+from vht.snapshot import Snapshot, check, composition
+from vht.transient import Transient, TransientState, simulate_transient
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,6 +37,9 @@ class Simulation:
         outputs: by port ``model.output``, shape ``(k, n)``, in the port's unit; NaN for failed patients.
         failure: per patient, None or a :class:`Failure`, shape ``(n,)``.
         residual: largest residual of the cycle per patient, shape ``(n,)``.
+        error: how far the outputs are from what finer steps give.
+        state: where the patients stand on the last day; ``state.save(path)`` keeps it.
+        baselines: untreated cycles, by cyclic model.
     """
 
     patient: VirtualPatient
@@ -42,6 +49,9 @@ class Simulation:
     residual: np.ndarray
     cycles: Cycles
     individuals: Individuals
+    error: NumericalError
+    state: Snapshot
+    baselines: dict[str, Baseline]
 
     def __repr__(self) -> str:
         failed = sum(f is not None for f in self.failure)
@@ -71,51 +81,234 @@ class Simulation:
         return plot_simulation(self, individual)
 
 
+_DAYS = 168
+
+
+@overload
+def simulate(
+    patient: VirtualPatient,
+    individuals: Individuals | None = ...,
+    *,
+    doses: Doses | None = ...,
+    days: Sequence[float] | int = ...,
+    baselines: Mapping[str, Baseline] | None = ...,
+    start: Snapshot | None = ...,
+    transient: Literal[False] = ...,
+) -> Simulation: ...
+
+
+@overload
+def simulate(
+    patient: VirtualPatient,
+    individuals: Individuals | None = ...,
+    *,
+    baselines: Mapping[str, Baseline] | None = ...,
+    start: TransientState | None = ...,
+    transient: Literal[True],
+    duration: float,
+    every: float = ...,
+    step: float = ...,
+    inputs: Mapping[str, Any] | None = ...,
+    signals_of: Sequence[int] = ...,
+) -> Transient: ...
+
+
 def simulate(
     patient: VirtualPatient,
     individuals: Individuals | None = None,
     *,
-    doses: Mapping[str, float | Sequence[float] | np.ndarray] | None = None,
-    days: Sequence[float] | int = 168,
+    doses: Doses | None = None,
+    days: Sequence[float] | int = _DAYS,
     baselines: Mapping[str, Baseline] | None = None,
-) -> Simulation:
-    """Simulate virtual patients.
+    start: Snapshot | TransientState | None = None,
+    transient: bool = False,
+    **seconds: Any,
+) -> Simulation | Transient:
+    """Simulate virtual patients over days, or beat by beat.
 
     Args:
         patient: the composition.
         individuals: who; one typical patient if absent.
-        doses: by open input port, its value on every day (a number is given every day), in the port's
-            unit.
+        doses: by port, in the port's unit, one number for every day, one for each day from day 0 on, or an
+            array ``(days, n)``. A port is an input that no coupling feeds, whose value holds for the day, or
+            an event of a model, an amount that arrives as the day begins.
         days: reporting days, whole numbers from 0; an integer means every seventh day up to it, and it.
         baselines: from :func:`untreated`, where personalisation was done already.
+        start: where an earlier simulation stopped; it goes on from that day with the same patients, to the
+            bit as if it had never stopped.
+        transient: beat by beat on a clock of seconds, with the controllers' delays. Then ``doses`` and
+            ``days`` are not taken, and ``seconds`` are the arguments of
+            :func:`vht.transient.simulate_transient`: ``duration``, ``every``, ``step``, ``inputs``,
+            ``signals_of``.
 
     Returns:
-        :class:`Simulation`.
+        :class:`Simulation`, or :class:`vht.transient.Transient`.
 
     Raises:
-        CompositionError: a dose at a port that is not an open input.
+        CompositionError: a dose at a port that takes none.
+        SnapshotError: a start that belongs to another composition.
 
     Example:
         >>> import vht
         >>> vht.simulate(vht.sunitinib_gist(), doses={"sunitinib_exposure.daily_dose": 37.5}, days=14)
         Simulation(1 virtual patients, days 0 to 14, 0 failed, 28 outputs)
     """
-    people = typical(patient) if individuals is None else individuals
-    grid = np.asarray(days)
-    if grid.ndim == 0:
-        grid = np.append(np.arange(0, float(grid), 7), grid)
-    report = np.unique(grid).astype(int)
-    if report.size == 0 or report[0] < 0 or not np.array_equal(report, np.unique(grid)):
-        raise ValueError("days must be whole numbers from 0 on")
-    course = slow_course(patient, people, doses or {}, int(report[-1]))
+    require_float64()
+    if transient:
+        if doses is not None or days != _DAYS:
+            raise ValueError("a transient takes 'duration' and 'inputs', no doses and days")
+        who = typical(patient) if individuals is None else individuals
+        if isinstance(start, Snapshot):
+            raise ValueError("a transient starts from the state of a transient")
+        return simulate_transient(patient, who, baselines=baselines, start=start, **seconds)
+    if seconds:
+        raise TypeError(f"simulate takes {', '.join(seconds)} only with transient=True")
+    if isinstance(start, TransientState):
+        raise ValueError("a simulation over days starts from the state of one")
+    if start is not None:
+        if individuals is not None:
+            raise ValueError("a start says who the individuals are; leave them out")
+        check(start.composition, patient)
+        people = start.individuals
+    else:
+        people = typical(patient) if individuals is None else individuals
+    first = 0 if start is None else start.day
+    report = _reporting_days(days, first)
     known = dict(baselines or {})
     for model in patient.cyclic:
         if model.name not in known:
-            known[model.name] = untreated(patient, model, people.parameters[model.name], len(people))
-    chosen = np.broadcast_to(report[:, None], (report.size, len(people)))
-    cycles = cycles_on(patient, known, course, chosen)
-    failure = first_failure(people, course, report, cycles)
-    outputs = {port: trace[report] for port, trace in course.items()} | cycles.outputs
+            known[model.name] = untreated(patient, model, people)
+    run = _Run(patient, people, doses or {}, report, first, None if start is None else start.slow)
+    slow, cycles = run.solve(known)
+    failure = first_failure(people, slow.outputs, cycles)
+    outputs = slow.outputs | cycles.outputs
     for trace in outputs.values():
         trace[:, failure != None] = np.nan  # noqa: E711
-    return Simulation(patient, report, outputs, failure, cycles.residual, cycles, people)
+    state = Snapshot(
+        composition(patient),
+        int(report[-1]),
+        slow.state,
+        {name: base.orbits.state for name, base in known.items()},
+        people,
+    )
+    error = run.errors(outputs, failure)
+    return Simulation(patient, report, outputs, failure, cycles.residual, cycles, people, error, state, known)
+
+
+SAMPLE = 32
+"""Patients of a cohort, the first ones, on whom the numerical error is estimated."""
+
+
+@dataclass(frozen=True)
+class NumericalError:
+    """How far outputs are from what finer steps give, on a sample of the cohort.
+
+    Attributes:
+        patients: size of the sample.
+        steps: largest difference to half the steps, relative to the patient's largest value, by port.
+        splitting: the same to twice the macro-step, where a slow model reads the cycle; else empty.
+    """
+
+    patients: int
+    steps: dict[str, float]
+    splitting: dict[str, float]
+
+    @property
+    def largest(self) -> float:
+        """The largest of all, NaN if there are none."""
+        known = [v for v in (*self.steps.values(), *self.splitting.values()) if np.isfinite(v)]
+        return max(known, default=float("nan"))
+
+    def __repr__(self) -> str:
+        return f"NumericalError({self.largest:.1e} at most, on {self.patients} virtual patients)"
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What is simulated, so that it can be repeated with other steps."""
+
+    patient: VirtualPatient
+    people: Individuals
+    doses: Doses
+    report: np.ndarray
+    first: int
+    start: np.ndarray | None
+
+    def solve(
+        self, baselines: Mapping[str, Baseline], *, refine: int = 1, macro: int = 1
+    ) -> tuple[Course, Cycles]:
+        patient, people = self.patient, self.people
+        if reads_cycle(patient):
+            slow = interleaved_course(
+                patient,
+                people,
+                self.doses,
+                self.report,
+                baselines,
+                start_day=self.first,
+                start=self.start,
+                macro=macro,
+                refine=refine,
+            )
+        else:
+            slow = course(
+                patient,
+                people,
+                self.doses,
+                self.report,
+                start_day=self.first,
+                start=self.start,
+                refine=refine,
+            )
+        rows = np.broadcast_to(np.arange(self.report.size)[:, None], (self.report.size, len(people)))
+        return slow, cycles_on(patient, baselines, slow.outputs, rows, refine=refine)
+
+    def errors(self, outputs: Mapping[str, np.ndarray], failure: np.ndarray) -> NumericalError:
+        fine = np.flatnonzero(failure == None)[:SAMPLE]  # noqa: E711
+        if fine.size == 0:
+            return NumericalError(0, {}, {})
+        sample = replace(
+            self,
+            people=self.people.take(fine),
+            doses={p: _for_patients(d, fine, len(self.people)) for p, d in self.doses.items()},
+            start=None if self.start is None else self.start[:, fine],
+        )
+        here = {port: trace[:, fine] for port, trace in outputs.items()}
+
+        def differences(refine: int, macro: int) -> dict[str, float]:
+            finer = {
+                m.name: untreated(sample.patient, m, sample.people, refine=refine)
+                for m in sample.patient.cyclic
+            }
+            slow, cycles = sample.solve(finer, refine=refine, macro=macro)
+            there = slow.outputs | cycles.outputs
+            return {port: relative_difference(here[port], there[port]) for port in here}
+
+        splitting = differences(1, 2) if reads_cycle(self.patient) else {}
+        return NumericalError(int(fine.size), differences(2, 1), splitting)
+
+
+def numerical_error(
+    patient: VirtualPatient, people: Individuals, doses: Doses, days: Sequence[int] | np.ndarray
+) -> NumericalError:
+    """How far outputs are from what finer steps give, on the first :data:`SAMPLE` patients."""
+    sample = people.take(np.arange(min(len(people), SAMPLE)))
+    few = {p: _for_patients(d, np.arange(len(sample)), len(people)) for p, d in doses.items()}
+    run = _Run(patient, sample, few, np.asarray(days), 0, None)
+    slow, cycles = run.solve({m.name: untreated(patient, m, sample) for m in patient.cyclic})
+    return run.errors(slow.outputs | cycles.outputs, first_failure(sample, slow.outputs, cycles))
+
+
+def _for_patients(dose: Any, lanes: np.ndarray, n: int) -> Any:
+    amounts = np.asarray(dose, dtype=float)
+    return amounts[:, lanes] if amounts.ndim == 2 and amounts.shape[1] == n else amounts
+
+
+def _reporting_days(days: Sequence[float] | int, first: int) -> np.ndarray:
+    wanted = np.asarray(days)
+    if wanted.ndim == 0:
+        wanted = np.append(np.arange(first, float(wanted), 7), wanted)
+    report = np.unique(wanted).astype(int)
+    if report.size == 0 or report[0] < first or not np.array_equal(report, np.unique(wanted)):
+        raise ValueError(f"days must be whole numbers from {first} on")
+    return report

@@ -17,26 +17,32 @@ from typing import Any
 
 import numpy as np
 
+from organ_models.grids import Grid
 from organ_models.model import OrganModel, fields
 from organ_models.native.kernel import CycleKernel
 from organ_models.native.machine import Compiled, Unavailable, width
+from organ_models.native.stepping import SteppedKernel
 from organ_models.native.translate import UnsupportedPrimitive
+from organ_models.stepping import Stepped
 
-__all__ = ["Unavailable", "UnsupportedPrimitive", "orbits", "prepare", "waveforms", "width"]
+__all__ = ["Unavailable", "UnsupportedPrimitive", "orbits", "prepare", "stepped", "waveforms", "width"]
 
 _GROUPS_A_TASK = 8  # vectors of lanes that a thread takes at a time
 _ALIGNMENT = 64
 _POINTER, _INTEGER, _DOUBLE = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
 
 
-def prepare(model: OrganModel) -> None:
-    """Make the code of a cyclic model, once in a process.
+def prepare(problem: OrganModel | Stepped) -> None:
+    """Make the code of a cyclic model or a stepped problem, once in a process.
 
     Raises:
         Unavailable: no code can be made on this machine.
-        UnsupportedPrimitive: the model needs an operation that this back end does not know.
+        UnsupportedPrimitive: an operation is needed that this back end does not know.
     """
-    _code(model, "orbit")
+    if isinstance(problem, Stepped):
+        _march(problem)
+    else:
+        _code(problem, "orbit")
 
 
 def orbits(
@@ -45,7 +51,7 @@ def orbits(
     inputs: np.ndarray,
     start: np.ndarray | None,
     *,
-    steps: int,
+    steps: tuple[int, int],
     max_beats: int,
     tolerance: float,
 ) -> tuple[np.ndarray, ...]:
@@ -55,7 +61,8 @@ def orbits(
         model: a cyclic model.
         parameters, inputs: published values and ports, shapes ``(n_parameter, n)`` and ``(n_input, n)``.
         start: states ``(n_state, n)``; the model's cold start if absent.
-        steps, max_beats, tolerance: as there.
+        steps: steps of a beat while the orbit is sought, and of the beat that is read.
+        max_beats, tolerance: as there.
 
     Returns:
         States, outputs, residual, beats, converged, with lanes along the last axis.
@@ -64,10 +71,10 @@ def orbits(
     n_state, n_output = len(fields(model.State)), len(fields(model.Outputs))
 
     def solve(p: int, u: int, y: int, table: int, out: int) -> None:
-        run(p, u, y or None, table, out, steps, max_beats, tolerance)
+        run(p, u, y or None, table, out, *steps, max_beats, tolerance)
 
     rows = n_state + n_output + 3
-    found = _on_vectors(solve, (parameters, inputs, start), rows, _drives(model) * (2 * steps + 1))
+    found = _on_vectors(solve, (parameters, inputs, start), rows, _drives(model) * (2 * max(steps) + 1))
     state, outputs = found[:n_state], found[n_state : n_state + n_output]
     return state, outputs, found[-3], found[-2].astype(np.int64), found[-1] != 0.0
 
@@ -87,7 +94,55 @@ def waveforms(
     return np.moveaxis(found.reshape(steps + 1, n_signal, found.shape[-1]), 1, 0)
 
 
+def stepped(
+    problem: Stepped,
+    parameters: np.ndarray,
+    start: np.ndarray,
+    grid: Grid,
+    doses: np.ndarray,
+    events: np.ndarray,
+    held: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Step a problem through a grid: see :func:`organ_models.stepping.run`."""
+    run = _march(problem)
+    readings, days = grid.readings.size, max(doses.shape[1], events.shape[1])
+    tables = [
+        np.ascontiguousarray(t)
+        for t in (
+            grid.time,
+            grid.width,
+            grid.day,
+            grid.begins.astype(np.int64),
+            grid.readings,
+            grid.first,
+        )
+    ]
+
+    def solve(p: int, x: int, given: int, arriving: int, kept: int, table: int, out: int) -> None:
+        run(p, x, given, arriving, kept, out, *(t.ctypes.data for t in tables), readings, days)
+
+    flat = [a.reshape(a.shape[0] * a.shape[1], a.shape[2]) for a in (doses, events)]
+    rows = readings * problem.outputs + problem.states
+    found = _on_vectors(solve, (parameters, start, *flat, held), rows, 1)
+    seen = found[: readings * problem.outputs].reshape(readings, problem.outputs, found.shape[-1])
+    return seen, found[readings * problem.outputs :]
+
+
 # -------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _march(problem: Stepped) -> Callable[..., None]:
+    kernel = SteppedKernel(problem, width())
+    kernel.march()
+    compiled = Compiled(kernel.module)
+    call = compiled.function("march", *[_POINTER] * 12, _INTEGER, _INTEGER)
+
+    def run(*values: object) -> None:
+        assert compiled  # the code lives as long as this function
+        call(*values)
+
+    return run
 
 
 @functools.cache
@@ -96,7 +151,7 @@ def _code(model: OrganModel, function: str) -> Callable[..., None]:
     arguments: list[Any] = [_POINTER] * 5 + [_INTEGER]
     if function == "orbit":
         kernel.orbit()
-        arguments += [_INTEGER, _DOUBLE]
+        arguments += [_INTEGER, _INTEGER, _DOUBLE]
     else:
         kernel.waveform()
     compiled = Compiled(kernel.module)
@@ -115,23 +170,26 @@ def _drives(model: OrganModel) -> int:
 
 
 def _on_vectors(
-    solve: Callable[[int, int, int, int, int], None],
+    solve: Callable[..., None],
     arrays: tuple[np.ndarray | None, ...],
     rows_out: int,
     rows_table: int,
 ) -> np.ndarray:
-    """Run a function on every vector of lanes, on all cores; lanes are the last axis of all arrays."""
+    """Run a function on every vector of lanes, on all cores.
+
+    Lanes are the last axis of all arrays; an array beside the first whose last axis is 1 holds for all.
+    """
     lanes = width()
     n = next(a.shape[-1] for a in arrays if a is not None)
     groups = -(-n // lanes)
-    tiled = [None if a is None else _tiled(a, groups, lanes) for a in arrays]
+    tiled = [None if a is None else _tiled(a, groups if a.shape[-1] == n else 1, lanes) for a in arrays]
     out = _aligned(groups, rows_out, lanes)
 
     def task(begin: int) -> None:
         table = _aligned(rows_table, lanes)
         for group in range(begin, min(begin + _GROUPS_A_TASK, groups)):
-            given = [0 if t is None else t[group].ctypes.data for t in tiled]
-            solve(given[0], given[1], given[2], table.ctypes.data, out[group].ctypes.data)
+            given = [0 if t is None else t[group if len(t) > 1 else 0].ctypes.data for t in tiled]
+            solve(*given, table.ctypes.data, out[group].ctypes.data)
 
     begins = range(0, groups, _GROUPS_A_TASK)
     workers = min(_cores(), len(begins))

@@ -24,7 +24,59 @@ _STAGES = ((0, 0.5, 1.0 / 6.0), (1, 0.5, 2.0 / 6.0), (1, 1.0, 2.0 / 6.0), (2, No
 """Row of the drive, how far ahead the next stage looks, weight in the sum."""
 
 
-class CycleKernel:
+class Kernel:
+    """What all kernels share: a module, and functions whose memory comes from the caller.
+
+    Args:
+        name: of the module.
+        width: lanes of a vector.
+    """
+
+    def __init__(self, name: str, width: int):
+        self.width = width
+        self.module = ir.Module(name)
+
+    def function(
+        self, name: str, pointers: int, *rest: ir.Type
+    ) -> tuple[Arithmetic, list[Memory], list[ir.Value]]:
+        """Begin a function; gives the arithmetic, its pointers as memory, and its other arguments."""
+        kind = ir.FunctionType(ir.VoidType(), [POINTER] * pointers + list(rest))
+        function = ir.Function(self.module, kind, name)
+        for argument in function.args[:pointers]:
+            argument.add_attribute("noalias")
+        self.slots = ir.IRBuilder(function.append_basic_block("slots"))
+        setup = ir.IRBuilder(function.append_basic_block("setup"))
+        self._setup_block = setup.block
+        self._body_block = function.append_basic_block("body")
+        a = Arithmetic(self.module, setup, ir.IRBuilder(self._body_block), self.width)
+        return a, [Memory(a, x) for x in function.args[:pointers]], list(function.args[pointers:])
+
+    def finish(self, a: Arithmetic) -> None:
+        """End the function."""
+        self.slots.branch(self._setup_block)
+        a.setup.branch(self._body_block)
+        a.body.ret_void()
+
+    def slot(self, kind: ir.Type) -> ir.Value:
+        """A place in the function's own memory."""
+        return self.slots.alloca(kind)
+
+    def splat(self, a: Arithmetic, number: ir.Value, builder: ir.IRBuilder) -> Lanes:
+        """One number in all lanes; fixed where the builder is that of the setup."""
+        kind = a.vector(number.type)
+        out: ir.Value = ir.Constant(kind, ir.Undefined)
+        for lane in range(self.width):
+            out = builder.insert_element(out, number, ir.Constant(ir.IntType(32), lane))
+        return Lanes(out, builder is a.setup)
+
+    @contextmanager
+    def while_(self, a: Arithmetic, going: Callable[[], ir.Value]) -> Iterator[None]:
+        """Emit a loop that goes on while a condition holds."""
+        with _while(a, going):
+            yield
+
+
+class CycleKernel(Kernel):
     """Writes the functions of one cyclic model into an LLVM module.
 
     Args:
@@ -34,8 +86,8 @@ class CycleKernel:
 
     def __init__(self, model: OrganModel, width: int):
         assert model.cycle is not None
-        self.model, self.cycle, self.width = model, model.cycle, width
-        self.module = ir.Module(model.name)
+        super().__init__(model.name, width)
+        self.model, self.cycle = model, model.cycle
         one = jax.ShapeDtypeStruct((), np.float64)
         p = model.Parameters(**dict.fromkeys(fields(model.Parameters), one))
         u = model.Inputs(**dict.fromkeys(fields(model.Inputs), one))
@@ -46,23 +98,24 @@ class CycleKernel:
     # -- functions ---------------------------------------------------------------------------------
 
     def orbit(self) -> None:
-        """``orbit(parameters, inputs, start, table, out, steps, max_beats, tolerance)``.
+        """``orbit(parameters, inputs, start, table, out, steps, watched_steps, max_beats, tolerance)``.
 
         ``start`` is a null pointer for the model's cold start. ``out``: the states, the outputs, residual,
         beats, and one where the orbit is periodic and finite, else zero.
         """
-        a, pointers, (steps, max_beats, tolerance) = self._function("orbit", 5, INTEGER, INTEGER, DOUBLE)
+        a, pointers, numbers = self.function("orbit", 5, INTEGER, INTEGER, INTEGER, DOUBLE)
+        steps, watched, max_beats, tolerance = numbers
         parameters, inputs, start, table, out = pointers
         p, u, period = self._patient(a, parameters, inputs)
         first = self._start(a, start, p, u)
         weights = _stacked(emit(a, self.cycle.weights, p))
-        limit = scalar(self._splat(a, tolerance))
+        limit = scalar(self.splat(a, tolerance, a.setup))
         self._tabulate(a, table, steps, period, p, u)
         step = a.quotient(period, self._count(a, steps))
 
         initial, tree = _traced(a, anderson.begin, first)
-        progress = _Slots(a, initial, self._slots)
-        beats = self._slot(a, INTEGER)
+        progress = Slots(a, initial, self.slots)
+        beats = self.slot(INTEGER)
         a.body.store(ir.Constant(INTEGER, 0), beats)
 
         def going() -> ir.Value:
@@ -80,18 +133,20 @@ class CycleKernel:
             a.body.store(done, beats)
 
         final = jax.tree.unflatten(tree, progress.load())
-        outputs = self._read(a, list(final.state), table, steps, step, p, u)
+        self._tabulate(a, table, watched, period, p, u)
+        fine = a.quotient(period, self._count(a, watched))
+        outputs = self._read(a, list(final.state), table, watched, fine, p, u)
         good = a.compare("<=", final.residual.item(), limit.item())
         for value in outputs:
             good = a.both(good, a.compare("<", a.call("fabs", value), a.constant(float("inf"))))
         rows = [*final.state, *outputs, final.residual.item(), final.beats.item(), good]
         for row, value in enumerate(rows):
             out.store(row, a.convert(value, DOUBLE))
-        self._finish(a)
+        self.finish(a)
 
     def waveform(self) -> None:
         """``waveform(parameters, inputs, start, table, out, steps)``; ``out``: for each time its signals."""
-        a, pointers, (steps,) = self._function("waveform", 5, INTEGER)
+        a, pointers, (steps,) = self.function("waveform", 5, INTEGER)
         parameters, inputs, start, table, out = pointers
         p, u, period = self._patient(a, parameters, inputs)
         self._tabulate(a, table, steps, period, p, u)
@@ -108,41 +163,12 @@ class CycleKernel:
         end = self._beat(a, first, table, steps, step, p, u, watch=keep)
         last = self._drive(a, table, a.body.mul(steps, ir.Constant(INTEGER, 2)))
         keep(steps, last, end)
-        self._finish(a)
+        self.finish(a)
 
     # -- parts -------------------------------------------------------------------------------------
 
-    def _function(
-        self, name: str, pointers: int, *rest: ir.Type
-    ) -> tuple[Arithmetic, list[Memory], list[ir.Value]]:
-        kind = ir.FunctionType(ir.VoidType(), [POINTER] * pointers + list(rest))
-        function = ir.Function(self.module, kind, name)
-        for argument in function.args[:pointers]:
-            argument.add_attribute("noalias")
-        self._slots = ir.IRBuilder(function.append_basic_block("slots"))
-        setup = ir.IRBuilder(function.append_basic_block("setup"))
-        self._setup_block = setup.block
-        self._body_block = function.append_basic_block("body")
-        a = Arithmetic(self.module, setup, ir.IRBuilder(self._body_block), self.width)
-        return a, [Memory(a, x) for x in function.args[:pointers]], list(function.args[pointers:])
-
-    def _finish(self, a: Arithmetic) -> None:
-        self._slots.branch(self._setup_block)
-        a.setup.branch(self._body_block)
-        a.body.ret_void()
-
-    def _slot(self, a: Arithmetic, kind: ir.Type) -> ir.Value:
-        return self._slots.alloca(kind)
-
-    def _splat(self, a: Arithmetic, number: ir.Value) -> Lanes:
-        kind = a.vector(number.type)
-        out: ir.Value = ir.Constant(kind, ir.Undefined)
-        for lane in range(self.width):
-            out = a.setup.insert_element(out, number, ir.Constant(ir.IntType(32), lane))
-        return Lanes(out, True)
-
     def _count(self, a: Arithmetic, number: ir.Value) -> Lanes:
-        return self._splat(a, a.setup.sitofp(number, DOUBLE))
+        return self.splat(a, a.setup.sitofp(number, DOUBLE), a.setup)
 
     def _patient(self, a: Arithmetic, parameters: Memory, inputs: Memory) -> tuple[Any, Any, Lanes]:
         model = self.model
@@ -157,7 +183,7 @@ class CycleKernel:
     def _start(self, a: Arithmetic, start: Memory, p: Any, u: Any) -> np.ndarray:
         cold = _stacked(emit(a, self.model.initial, p))
         given = a.body.icmp_unsigned("!=", start.pointer, ir.Constant(POINTER, None))
-        slots = [self._slot(a, a.vector(DOUBLE)) for _ in cold]
+        slots = [self.slot(a.vector(DOUBLE)) for _ in cold]
         for slot, lanes in zip(slots, cold, strict=True):
             a.body.store(lanes.value, slot)
         with a.body.if_then(given):
@@ -173,9 +199,9 @@ class CycleKernel:
         """The drive at every half step."""
         rows = a.body.add(a.body.mul(steps, ir.Constant(INTEGER, 2)), ir.Constant(INTEGER, 1))
         half = a.quotient(a.constant(0.5), self._count(a, steps))
-        number = self._slot(a, a.vector(DOUBLE))
+        number = self.slot(a.vector(DOUBLE))
         a.body.store(a.constant(0.0).value, number)
-        with _loop(a, rows, self._slot(a, INTEGER)) as index:
+        with loop(a, rows, self.slot(INTEGER)) as index:
             now = Lanes(a.body.load(number, typ=a.vector(DOUBLE)), False)
             phase = a.mul(now, half)
             time = Lanes(a.mul(Lanes(phase.value, False), period).value, False)
@@ -202,12 +228,12 @@ class CycleKernel:
         watch: Callable[[ir.Value, Any, list[Lanes]], None] | None = None,
     ) -> list[Lanes]:
         """One beat; ``watch(step, drive, state)`` is emitted at the beginning of every step."""
-        slots = _Slots(a, [scalar(x) for x in first], self._slots)
+        slots = Slots(a, [scalar(x) for x in first], self.slots)
         scaled = [
             (row, None if ahead is None else a.mul(a.constant(ahead), step), a.mul(a.constant(weight), step))
             for row, ahead, weight in _STAGES
         ]
-        with _loop(a, steps, self._slot(a, INTEGER)) as index:
+        with loop(a, steps, self.slot(INTEGER)) as index:
             y = [x.item() for x in slots.load()]
             begin = a.body.mul(index, ir.Constant(INTEGER, 2))
             drives = [self._drive(a, table, a.body.add(begin, ir.Constant(INTEGER, k))) for k in range(3)]
@@ -220,6 +246,8 @@ class CycleKernel:
                 total = [a.fma(weight, k, t) for k, t in zip(slope, total, strict=True)]
                 if ahead is not None:
                     stage = [a.fma(ahead, k, x) for k, x in zip(slope, y, strict=True)]
+            if self.model.project is not None:
+                total = list(_stacked(emit(a, self.model.project, self._state(total), p, u)))
             slots.store([scalar(x) for x in total])
         return [x.item() for x in slots.load()]
 
@@ -235,7 +263,7 @@ class CycleKernel:
         begin = self._look(a, self._drive(a, table, zero), state, p, u)
         n = len(begin)
         nothing = [a.constant(0.0)] * n
-        slots = _Slots(a, [scalar(x) for x in (*begin, *begin, *nothing)], self._slots)
+        slots = Slots(a, [scalar(x) for x in (*begin, *begin, *nothing)], self.slots)
 
         def extremes(index: ir.Value, drive: Any, now: list[Lanes]) -> None:
             seen = self._look(a, drive, now, p, u)
@@ -262,7 +290,7 @@ class CycleKernel:
 # -------------------------------------------------------------------------------------------------
 
 
-class _Slots:
+class Slots:
     """Arrays of lanes that change in a loop, kept in the function's own memory."""
 
     def __init__(self, a: Arithmetic, initial: Sequence[np.ndarray], builder: ir.IRBuilder):
@@ -317,7 +345,7 @@ def _while(a: Arithmetic, going: Callable[[], ir.Value]) -> Iterator[None]:
 
 
 @contextmanager
-def _loop(a: Arithmetic, count: ir.Value, counter: ir.Value) -> Iterator[ir.Value]:
+def loop(a: Arithmetic, count: ir.Value, counter: ir.Value) -> Iterator[ir.Value]:
     """Emit a loop over ``range(count)``; gives the index."""
     a.body.store(ir.Constant(INTEGER, 0), counter)
     with _while(a, lambda: a.body.icmp_signed("<", a.body.load(counter, typ=INTEGER), count)):

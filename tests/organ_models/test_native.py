@@ -198,7 +198,7 @@ def test_half_the_step_is_tried_by_the_native_engine_too() -> None:
     p, u = Parameters(systemic_venous_resistance=resistance), Inputs()
     rows = [np.broadcast_to(np.asarray(v, float), (n,)) for v in values(p).values()]
     ports = np.ones((2, n))
-    once = native.orbits(m, np.stack(rows), ports, None, steps=125, max_beats=80, tolerance=1e-7)[4]
+    once = native.orbits(m, np.stack(rows), ports, None, steps=(125, 2000), max_beats=80, tolerance=1e-7)[4]
     found, portable = (periodic_orbits(m, p, u, steps=125, engine=e) for e in ("native", "portable"))
     np.testing.assert_array_equal(found.converged, portable.converged)
     assert once.sum() < found.converged.sum() < n
@@ -210,7 +210,7 @@ def test_nobody_has_no_orbits() -> None:
     assert orbit.state.shape == (12, 0)
     assert orbit.converged.shape == (0,)
     beat = waveforms(CLOSED_LOOP_CIRCULATION, p, u, orbit.state, engine="native")
-    assert beat["left_ventricular_volume"].shape == (1001, 0)
+    assert beat["left_ventricular_volume"].shape == (2001, 0)
 
 
 @pytest.mark.parametrize("lanes", [2, 4])

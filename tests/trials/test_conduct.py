@@ -66,7 +66,7 @@ def test_an_impossible_patient_is_a_failed_row_and_the_others_stay_bit_identical
     protocol: Protocol, done: Conduct
 ) -> None:
     states = [gist_patient(i) for i in range(24)]
-    states[4] = gist_patient(4, systolic_blood_pressure=100.0, diastolic_blood_pressure=99.5)
+    states[4] = gist_patient(4, systolic_blood_pressure=90.0, diastolic_blood_pressure=100.0)
     again = conduct(protocol, Cohort.from_states(states)).outcomes
     bad = again.disposition[again.disposition["pseudonym"] == pseudonym(4)]
     assert bad["status"].tolist() == [FAILED, FAILED]

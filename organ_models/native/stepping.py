@@ -1,0 +1,103 @@
+"""A stepped problem as one machine-code function for a vector of patients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from llvmlite import ir
+
+from organ_models.native.kernel import Kernel, Slots, loop
+from organ_models.native.lanes import DOUBLE, INTEGER, Arithmetic, Lanes, Memory
+from organ_models.native.translate import array, emit, scalar
+from organ_models.stepping import Stepped
+
+_POINTERS = 12
+"""parameters, start, doses, events, held, out, time, width, day, begins, readings, first."""
+
+
+class SteppedKernel(Kernel):
+    """Writes the march of one problem through a grid into an LLVM module.
+
+    Args:
+        problem: the problem.
+        width: lanes of a vector.
+    """
+
+    def __init__(self, problem: Stepped, width: int):
+        super().__init__(problem.name, width)
+        self.problem = problem
+
+    def march(self) -> None:
+        """``march(12 pointers, readings, days)``; ``out``: outputs of every reading, then the last states."""
+        problem = self.problem
+        a, pointers, (readings, days) = self.function("march", _POINTERS, INTEGER, INTEGER)
+        a.reciprocals = False  # a ratio to a baseline is one at the baseline, to the bit
+        parameters, start, doses, events, held, out = (Memory(a, p.pointer) for p in pointers[:6])
+        time, width, day, begins, when, first = (p.pointer for p in pointers[6:])
+        n_parameter, n_dose, n_event, n_held = problem.rows
+        prepared = emit(a, problem.prepare, _rows(parameters, n_parameter, fixed=True))
+        kept = _rows(held, n_held, fixed=True)
+        slots = Slots(a, [_rows(start, problem.states)], self.slots)
+        counter = self.slot(INTEGER)
+        a.body.store(ir.Constant(INTEGER, 0), counter)
+
+        def on_day(memory: Memory, rows: int, number: ir.Value) -> Any:
+            at = [a.body.add(a.body.mul(ir.Constant(INTEGER, r), days), number) for r in range(rows)]
+            return array([memory.load(row) for row in at])
+
+        with loop(a, readings, self.slot(INTEGER)) as reading:
+            stop = _integer(a, first, reading)
+
+            def more(stop: ir.Value = stop) -> ir.Value:
+                return a.body.icmp_signed("<", a.body.load(counter, typ=INTEGER), stop)
+
+            with self.while_(a, more):
+                k = a.body.load(counter, typ=INTEGER)
+                number = _integer(a, day, k)
+                if problem.jump is not None:
+                    begun = a.body.icmp_signed("!=", _integer(a, begins, k), ir.Constant(INTEGER, 0))
+                    with a.body.if_then(begun):
+                        arriving = on_day(events, n_event, number)
+                        slots.store([emit(a, self._jumped, prepared, slots.load()[0], arriving)])
+                given = on_day(doses, n_dose, number)
+                now, length = scalar(self._number(a, time, k)), scalar(self._number(a, width, k))
+                slots.store([emit(a, problem.step, prepared, slots.load()[0], now, length, given, kept)])
+                a.body.store(a.body.add(k, ir.Constant(INTEGER, 1)), counter)
+
+            date = _integer(a, when, reading)
+            later = a.body.icmp_signed(">", date, ir.Constant(INTEGER, 0))
+            yesterday = a.body.select(
+                later, a.body.sub(date, ir.Constant(INTEGER, 1)), ir.Constant(INTEGER, 0)
+            )
+            share = self.splat(a, a.body.uitofp(later, DOUBLE), a.body)
+            given = array([a.mul(share, x) for x in on_day(doses, n_dose, yesterday)])
+            clock = scalar(self.splat(a, a.body.sitofp(date, DOUBLE), a.body))
+            seen = emit(a, problem.read, prepared, slots.load()[0], clock, given, kept)
+            base = a.body.mul(reading, ir.Constant(INTEGER, problem.outputs))
+            for row, value in enumerate(seen.ravel()):
+                out.store(a.body.add(base, ir.Constant(INTEGER, row)), value)
+
+        base = a.body.mul(readings, ir.Constant(INTEGER, problem.outputs))
+        for row, value in enumerate(slots.load()[0].ravel()):
+            out.store(a.body.add(base, ir.Constant(INTEGER, row)), value)
+        self.finish(a)
+
+    def _jumped(self, prepared: Any, states: jax.Array, arriving: jax.Array) -> jax.Array:
+        assert self.problem.jump is not None
+        after = self.problem.jump(prepared, states, arriving)
+        return jnp.where(jnp.any(arriving != 0.0), after, states)
+
+    def _number(self, a: Arithmetic, table: ir.Value, index: ir.Value) -> Lanes:
+        place = a.body.gep(table, [index], source_etype=DOUBLE)
+        return self.splat(a, a.body.load(place, typ=DOUBLE, align=8), a.body)
+
+
+def _integer(a: Arithmetic, table: ir.Value, index: ir.Value) -> ir.Value:
+    place = a.body.gep(table, [index], source_etype=INTEGER)
+    return a.body.load(place, typ=INTEGER, align=8)
+
+
+def _rows(memory: Memory, count: int, *, fixed: bool = False) -> Any:
+    return array([memory.load(row, fixed=fixed) for row in range(count)])

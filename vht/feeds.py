@@ -1,0 +1,55 @@
+"""Inputs that change in time: what is given to open ports on the clock of seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vht.patient import CompositionError, VirtualPatient
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Time courses of open ports.
+
+    Attributes:
+        times: knots by port, s, shape ``(k,)``.
+        columns: values at the knots, in the order of ``times``, each of shape ``(k, n)``.
+    """
+
+    times: dict[str, np.ndarray]
+    columns: list[np.ndarray]
+
+
+def feeds(patient: VirtualPatient, inputs: Mapping[str, Any], n: int) -> Feed:
+    """Check what is given.
+
+    Args:
+        patient: the composition.
+        inputs: by port, a number, or ``(times, values)``.
+        n: number of patients.
+
+    Raises:
+        CompositionError: a port that is not an open input of the cyclic model or a controller.
+        ValueError: times that do not increase, or shapes that do not fit; names the port.
+    """
+    fast = {m.name for m in (*patient.cyclic, *patient.controllers)}
+    allowed = [port for port in patient.open_inputs() if port.partition(".")[0] in fast]
+    times, columns = {}, []
+    for port, given in sorted(inputs.items()):
+        if port not in allowed:
+            patient.port(port)
+            raise CompositionError(f"{port} is not open here; open are {', '.join(allowed)}")
+        knots, column = given if isinstance(given, tuple) else ((0.0, 1.0), (given, given))
+        t = np.asarray(knots, dtype=float)
+        v = np.asarray(column, dtype=float)
+        if t.ndim != 1 or t.size < 2 or not np.all(np.diff(t) > 0) or not np.all(np.isfinite(t)):
+            raise ValueError(f"{port}: times must be two or more increasing numbers")
+        if v.shape not in ((t.size,), (t.size, n)) or not np.all(np.isfinite(v)):
+            raise ValueError(f"{port}: values must be finite, of the shape ({t.size},) or ({t.size}, {n})")
+        times[port] = t
+        columns.append(np.broadcast_to(v[:, None] if v.ndim == 1 else v, (t.size, n)))
+    return Feed(times, columns)

@@ -1,0 +1,85 @@
+"""Slow models that read the cycle: days of slow models and beats of the circulation in turn.
+
+Over a macro-step the slow models see the cycle as it was at its beginning (Lie splitting), which is of first
+order in the macro-step: the difference to twice the macro-step is an estimate of the error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from vht.course import Course, Doses, check_doses, course
+from vht.cycles import Baseline, cycles_on
+from vht.patient import VirtualPatient
+from vht.population import Individuals
+from vht.slow_models import held_ports
+
+
+def interleaved_course(
+    patient: VirtualPatient,
+    people: Individuals,
+    doses: Doses,
+    days: np.ndarray,
+    baselines: Mapping[str, Baseline],
+    *,
+    start_day: int = 0,
+    start: np.ndarray | None = None,
+    macro: int = 1,
+    refine: int = 1,
+) -> Course:
+    """The course of slow models of which some read the cycle.
+
+    Args:
+        patient: the composition.
+        people: who.
+        doses: as for :func:`vht.course.course`.
+        days: days to read, increasing.
+        baselines: untreated cycles, by cyclic model.
+        start_day, start: where a run goes on, and the states there.
+        macro: days between evaluations of the cycle.
+        refine: every step is divided by this.
+    """
+    check_doses(patient, doses)
+    last, n = int(days[-1]), len(people)
+    stops = sorted({start_day, last, *(int(d) for d in days), *range(start_day, last, macro)})
+    outputs: dict[str, list[np.ndarray]] = {}
+    states, begin = start, dict(baselines)
+    held = {port: np.zeros(n) for port in held_ports(patient)}
+
+    def read(day: int) -> Course:
+        return course(patient, people, doses, [day], start_day=day, start=states, held=held, refine=refine)
+
+    for day, until in zip(stops, [*stops[1:], None], strict=True):
+        here = read(day)
+        cycles = cycles_on(patient, begin, here.outputs, np.zeros((1, n), dtype=int), refine=refine)
+        held = {
+            ".".join(w.target): w.convert.factor * cycles.outputs[".".join(w.source)][0] + w.convert.offset
+            for w in patient.wires
+            if ".".join(w.target) in held
+        }
+        if day in days:  # outputs that show the cycle at once are read with the cycle of the day
+            for port, trace in read(day).outputs.items():
+                outputs.setdefault(port, []).append(trace[0])
+        if until is None:
+            break
+        ahead = course(patient, people, doses, [until], start_day=day, start=states, held=held, refine=refine)
+        states = ahead.state
+    final = read(last).state
+    return Course(np.asarray(days), {k: np.stack(v) for k, v in outputs.items()}, final)
+
+
+def reads_cycle(patient: VirtualPatient) -> bool:
+    """Whether a slow model of the composition reads a cyclic one."""
+    return bool(held_ports(patient))
+
+
+def relative_difference(one: np.ndarray, other: np.ndarray) -> float:
+    """Largest difference relative to the largest magnitude of the same patient; patients without numbers are
+    left out."""
+    good = np.all(np.isfinite(one) & np.isfinite(other), axis=0)
+    if not good.any():
+        return float("nan")
+    size = np.maximum(np.abs(other[:, good]).max(axis=0), np.finfo(float).tiny)
+    return float((np.abs(one[:, good] - other[:, good]) / size).max())
