@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from organ_models.cardiovascular.cardiovascular import CARDIOVASCULAR
 from organ_models.cardiovascular.closed_loop import CLOSED_LOOP_CIRCULATION
 from organ_models.model import OrganModel
 from organ_models.oncology.hansson_gist import HANSSON_GIST
@@ -17,6 +18,7 @@ _MODELS = (
     SUNITINIB_EXPOSURE,
     HANSSON_GIST,
     SUNITINIB_BLOOD_PRESSURE,
+    CARDIOVASCULAR,
     CLOSED_LOOP_CIRCULATION,
     ARTERIOLAR_DILATOR,
 )

@@ -230,6 +230,7 @@ class OrganModel:
         delays: input ports of a controller that its own earlier outputs feed, by port.
         stride: steps between events of a slow model without a closed form.
         stiff: whether a slow model needs an implicit solver.
+        own_names: whether reports call outputs by their own names, not by those of their quantities.
         covariances: covariance of pairs of log-normal random effects.
         references: the papers behind the model.
         notes: limits that a reader of a report must know.
@@ -259,6 +260,7 @@ class OrganModel:
     delays: Mapping[str, Delay] = dataclasses.field(default_factory=dict)
     stride: Stride = Stride()
     stiff: bool = False
+    own_names: bool = False
     covariances: Mapping[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     notes: str = ""
     variants: tuple[Variant, ...] = ()

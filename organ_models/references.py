@@ -73,7 +73,14 @@ SMITH_2004 = Reference(
 )
 BONNEMAIN_2021 = Reference(
     "bonnemain_2021",
-    "Bonnemain J, Zeller M, Pegolotti L, Deparis S, Liaudet L. Deep neural network to accurately predict left "
-    "ventricular systolic function under mechanical assistance. Front Cardiovasc Med 2021;8:752088.",
+    "Bonnemain J, Zeller M, Pegolotti L, Deparis S, Liaudet L. Deep neural network to accurately predict "
+    "left ventricular systolic function under mechanical assistance. Front Cardiovasc Med 2021;8:752088.",
     "10.3389/fcvm.2021.752088",
+)
+ROOT_CALIBRATION = Reference(
+    "cardiovascular_root_calibration",
+    "Healthy-adult baseline of the closed loop with characteristic impedance at the aortic root, "
+    "calibrated for "
+    "this project to the 14 haemodynamic targets of the 12-state baseline; impedance, contraction share and "
+    "activation were chosen so that ejection time, peak aortic flow and the form of the pressure are normal.",
 )

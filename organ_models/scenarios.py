@@ -59,6 +59,7 @@ class Scenario:
         title: what it stands for.
         factors: by parameter, what multiplies its value.
         inputs: by input port, what is given every day (slow models) or held (cyclic models).
+        parameters: by parameter, the value it takes instead of its own.
         source: where it was taken from; none for the baseline.
     """
 
@@ -67,10 +68,12 @@ class Scenario:
     factors: Mapping[str, float] = field(default_factory=dict)
     inputs: Mapping[str, Pattern] = field(default_factory=dict)
     source: Reference | None = None
+    parameters: Mapping[str, float] = field(default_factory=dict)
 
     def changes(self) -> str:
         """What it changes, for people."""
         factors = [f"{name} ×{factor:.6g}" for name, factor in self.factors.items()]
+        factors += [f"{name} = {value:.6g}" for name, value in self.parameters.items()]
         return ", ".join(factors + [f"{name} = {given}" for name, given in self.inputs.items()])
 
 
@@ -104,9 +107,10 @@ class Check:
 
     @property
     def name(self) -> str:
-        """Scenario, output and day: unique within a model."""
+        """Variant, scenario, output and day: unique within a model."""
         when = "" if self.day is None else f" on day {self.day}"
-        return f"{self.scenario}: {self.output}{when}"
+        variant = "" if self.variant == DEFAULT_VARIANT else f"{self.variant}, "
+        return f"{variant}{self.scenario}: {self.output}{when}"
 
     @property
     def allowed(self) -> float:
@@ -128,12 +132,16 @@ def scenarios(model: OrganModel) -> dict[str, Scenario]:
 def reported(model: OrganModel) -> dict[str, tuple[str, str, str]]:
     """What a run of a model reports: by name, the field that holds it, its unit and its meaning.
 
-    An output that is a clinical quantity goes by the quantity's name. A cyclic model's ``Outputs`` are
+    An output that is a clinical quantity goes by the quantity's name, unless the model says that its outputs
+    go by their own. A cyclic model's ``Outputs`` are
     followed by the readings of its waveform.
     """
     from organ_models.model import fields
 
-    read = {f.quantity or port: (port, f.unit, f.doc) for port, f in fields(model.Outputs).items()}
+    read = {
+        f.quantity if f.quantity and not model.own_names else port: (port, f.unit, f.doc)
+        for port, f in fields(model.Outputs).items()
+    }
     if model.cycle is not None:
         read |= {name: (name, f.unit, f.doc) for name, f in fields(model.cycle.Readings).items()}
     return read

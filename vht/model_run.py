@@ -205,6 +205,7 @@ def _prepare(model: OrganModel, case: Case) -> _Prepared:
     parameters |= dict(variant.parameters) if variant else {}
     for name, factor in scenario.factors.items():
         parameters[name] *= factor
+    parameters |= dict(scenario.parameters)
     inputs: dict[str, Any] = dict(scenario.inputs)
     allowed = settable(model)
     for name, value in case.settings.items():
@@ -265,7 +266,8 @@ def _held(given: Any) -> float:
 
 
 def _name(model: OrganModel, port: str) -> str:
-    return fields(model.Outputs)[port].quantity or port
+    quantity = None if model.own_names else fields(model.Outputs)[port].quantity
+    return quantity or port
 
 
 def _number(value: float | None) -> float | None:

@@ -2,15 +2,15 @@
 
 Four elastance chambers, four diode valves, and resistance–compliance–inertance beds for systemic and
 pulmonary arteries and veins (topology and equations of Regazzoni et al. 2022, section 2.2; ideal-diode
-valves; systolic duration of Ursino 1998). Published parameter sets are over-filled (left atrial pressure 13–16
-mmHg); both sets here were calibrated for this project to the same 14 targets of a healthy adult. They differ
-at the aortic root:
-
-* the default has a characteristic impedance there and an ejection that begins sooner and lasts longer;
-* ``c12`` has neither: its aortic flow peaks at 1100 mL/s, twice normal, and its ejection lasts 0.19 s.
+valves; systolic duration of Ursino 1998). The default parameters are the healthy-adult baseline, not a
+published set: published sets are over-filled (left atrial pressure 13–16 mmHg).
 
 Units: mm[Hg], mL, s. The stressed volume is a parameter; it is conserved exactly, and with these linear
 elastances scaling it by ``k`` scales every pressure and flow by ``k``.
+
+Known limits: no characteristic impedance at the aortic root, so peak aortic flow (1100 mL/s) is about
+twice and ejection (0.19 s) two thirds of normal; mean pressure exceeds DBP + PP/3; no reflex.
+:mod:`~organ_models.cardiovascular.cardiovascular` closes these gaps.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from organ_models.cardiovascular.closed_loop_equations import (
     weights,
 )
 from organ_models.cardiovascular.closed_loop_readings import Readings, read
-from organ_models.cardiovascular.closed_loop_scenarios import C12, SCENARIOS
+from organ_models.cardiovascular.closed_loop_scenarios import SCENARIOS
 from organ_models.cardiovascular.closed_loop_variables import Inputs, Outputs, Parameters, Signals, State
 from organ_models.model import Cycle, OrganModel
 from organ_models.references import C12_CALIBRATION, MATTACE_RASO_2010, REGAZZONI_2022, URSINO_1998
@@ -100,11 +100,11 @@ CLOSED_LOOP_CIRCULATION = OrganModel(
     ),
     references=(REGAZZONI_2022, C12_CALIBRATION, URSINO_1998, MATTACE_RASO_2010),
     notes=(
+        "No aortic characteristic impedance: peak aortic flow is about twice normal and ejection short. "
         "No baroreflex: heart rate and contractility do not answer to pressure. The law by which compliance "
         "falls with pressure comes from a cross-section of people and includes chronic stiffening: systolic "
         "pressure probably rises too much for a given diastolic rise."
     ),
-    variants=(C12,),
     scenarios=SCENARIOS,
     checks=CHECKS,
 )

@@ -6,8 +6,8 @@ follow the period by the model's own timing laws.
 
 from __future__ import annotations
 
-from organ_models.references import C12_CALIBRATION, C12_TABLES
-from organ_models.scenarios import Scenario, Variant
+from organ_models.references import C12_TABLES
+from organ_models.scenarios import Scenario
 
 _RESISTANCE = "systemic_arterial_resistance"
 _COMPLIANCE = "systemic_arterial_compliance"
@@ -16,31 +16,6 @@ _RATE = "heart_rate"
 _ACTIVE = "left_ventricular_active_elastance"
 _PASSIVE = "left_ventricular_passive_elastance"
 _HYPERTENSION = {_RESISTANCE: 1.30, _COMPLIANCE: 0.70}
-
-
-C12 = Variant(
-    "c12",
-    "no characteristic impedance at the aortic root and a short ejection",
-    {
-        "aortic_characteristic_impedance": 0.0,
-        "contraction_share": 2.0 / 3.0,
-        "activation_exponent": 1.0,
-        "left_ventricular_active_elastance": 2.3614,
-        "left_ventricular_passive_elastance": 0.0737,
-        "right_ventricular_active_elastance": 0.3976,
-        "right_ventricular_passive_elastance": 0.0331,
-        "left_atrial_active_elastance": 0.1605,
-        "left_atrial_passive_elastance": 0.1471,
-        "right_atrial_active_elastance": 0.0567,
-        "right_atrial_passive_elastance": 0.0685,
-        "systemic_arterial_resistance": 0.92,
-        "systemic_arterial_compliance": 1.5103,
-        "pulmonary_arterial_resistance": 0.0466,
-        "pulmonary_arterial_compliance": 3.6159,
-        "stressed_volume": 1245.3967,
-    },
-    C12_CALIBRATION,
-)
 
 
 def _s(name: str, title: str, factors: dict[str, float]) -> Scenario:

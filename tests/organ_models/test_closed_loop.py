@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from organ_models import model
-from organ_models.cardiovascular import closed_loop
+from organ_models.cardiovascular import closed_loop, closed_loop_equations
 from organ_models.model import values
 from organ_models.solvers import periodic_orbits, waveforms
 
@@ -172,7 +172,7 @@ def test_stressed_volume_is_conserved_over_100_beats() -> None:
         return lax.scan(beat, state, None, length=100)[0]
 
     state = beats(jnp.stack(list(values(start).values())))
-    held = closed_loop.stressed_volume(closed_loop.State(*state), p, u)
+    held = closed_loop_equations.stressed_volume(closed_loop.State(*state), p, u)
     np.testing.assert_allclose(held, 1245.3967, rtol=1e-9)
 
 

@@ -46,7 +46,7 @@ def test_an_independent_solver_beats_at_the_recorded_rate_and_pressures(fitted: 
     u = closed_loop.Inputs()
 
     def rates(t: float, y: np.ndarray) -> list[float]:
-        slope = closed_loop.derivative(closed_loop.drive(t, p, u), closed_loop.State(*y), p, u)
+        slope = CIRCULATION.derivative(closed_loop.drive(t, p, u), closed_loop.State(*y), p, u)
         return [float(v) for v in values(slope).values()]
 
     beat = 60.0 / RATE[i]

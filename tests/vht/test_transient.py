@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from organ_models import model
-from organ_models.cardiovascular import closed_loop
+from organ_models.cardiovascular import closed_loop_equations
 from organ_models.solvers import Failure, periodic_orbits
 from tests.vht.reflexes import LOOP, Outputs, State, reflex, regulated, with_lag
 from vht import CompositionError, Coupling, Individuals, VirtualPatient, simulate, sunitinib_gist, typical
@@ -51,15 +51,15 @@ def test_blood_volume_is_conserved_over_a_hundred_beats(two) -> None:  # type: i
     run = simulate(ALONE, two, transient=True, duration=100.0, every=50.0, step=2e-3)
     p, u = two.parameters[LOOP], CIRCULATION.Inputs()
     x = CIRCULATION.State(*run.state.states[:12])
-    np.testing.assert_allclose(closed_loop.stressed_volume(x, p, u), p.stressed_volume, rtol=1e-12)
+    np.testing.assert_allclose(closed_loop_equations.stressed_volume(x, p, u), p.stressed_volume, rtol=1e-12)
     # restoring is no crutch: a whole beat loses less than a millionth of it by itself
     free = dataclasses.replace(
         CIRCULATION, cycle=dataclasses.replace(CIRCULATION.cycle, restore=lambda x, p, u: x)
     )
     wild = simulate(VirtualPatient([free]), two, transient=True, duration=2.0, step=2e-3)
     y = CIRCULATION.State(*wild.state.states[:12])
-    start = closed_loop.stressed_volume(CIRCULATION.initial(p), p, u)
-    assert np.abs(closed_loop.stressed_volume(y, p, u) / start - 1).max() < 1e-9
+    start = closed_loop_equations.stressed_volume(CIRCULATION.initial(p), p, u)
+    assert np.abs(closed_loop_equations.stressed_volume(y, p, u) / start - 1).max() < 1e-9
 
 
 def test_the_heart_rate_may_change_on_the_way(two) -> None:  # type: ignore[no-untyped-def]
