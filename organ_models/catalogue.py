@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from organ_models.cardiovascular.baroreflex import BAROREFLEX
 from organ_models.cardiovascular.cardiovascular import CARDIOVASCULAR
 from organ_models.cardiovascular.closed_loop import CLOSED_LOOP_CIRCULATION
 from organ_models.model import OrganModel
@@ -19,6 +20,7 @@ _MODELS = (
     HANSSON_GIST,
     SUNITINIB_BLOOD_PRESSURE,
     CARDIOVASCULAR,
+    BAROREFLEX,
     CLOSED_LOOP_CIRCULATION,
     ARTERIOLAR_DILATOR,
 )

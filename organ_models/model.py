@@ -228,6 +228,9 @@ class OrganModel:
         project: ``project(state, parameters, inputs) -> State``, applied after every step: stops that an
             equation alone oversteps (a closed valve's flow, a leaflet's angle).
         delays: input ports of a controller that its own earlier outputs feed, by port.
+        neutral: outputs of a controller that are relative to a neutral state, and the parameter that holds
+        it:
+            an output of unit 1 is divided by the parameter, another is the parameter less something.
         stride: steps between events of a slow model without a closed form.
         stiff: whether a slow model needs an implicit solver.
         own_names: whether reports call outputs by their own names, not by those of their quantities.
@@ -258,6 +261,7 @@ class OrganModel:
     jump: Callable[[Any, Any, Any], Any] | None = None
     project: Callable[[Any, Any, Any], Any] | None = None
     delays: Mapping[str, Delay] = dataclasses.field(default_factory=dict)
+    neutral: Mapping[str, str] = dataclasses.field(default_factory=dict)
     stride: Stride = Stride()
     stiff: bool = False
     own_names: bool = False

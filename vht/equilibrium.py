@@ -96,6 +96,67 @@ def regulated(patient: VirtualPatient, model: OrganModel) -> dict[str, str]:
     return {w.target[1]: ".".join(w.source) for w in patient.inputs_of(model.name) if w.source[0] in names}
 
 
+@dataclass(frozen=True)
+class Resting:
+    """What controllers would do beside a circulation that does not listen to them.
+
+    Attributes:
+        outputs: mean outputs that feed the circulation, by port, shape ``(n,)``.
+        heard: mean of what each controller reads first of the circulation, by controller, shape ``(n,)``.
+    """
+
+    outputs: dict[str, np.ndarray]
+    heard: dict[str, np.ndarray]
+
+
+def resting_controls(
+    patient: VirtualPatient,
+    model: OrganModel,
+    parameters: Mapping[str, Any],
+    n: int,
+    orbits: Orbits | None = None,
+) -> Resting:
+    """Controllers at rest beside the untreated, unregulated circulation.
+
+    Args:
+        patient: the composition.
+        model: its cyclic model.
+        parameters: of all models, by name, fields of shape ``(n,)``.
+        n: number of patients.
+        orbits: periodic states of the cyclic model at neutral inputs, if known.
+    """
+    own = model.Parameters(
+        **{k: np.broadcast_to(np.asarray(v, float), (n,)) for k, v in values(parameters[model.name]).items()}
+    )
+    found = periodic_orbits(model, own, model.Inputs()) if orbits is None else orbits
+    stacked = np.concatenate(
+        [
+            np.reshape([np.broadcast_to(np.asarray(v, float), (n,)) for v in record.values()], (-1, n))
+            for record in (values(parameters[c.name]) for c in patient.controllers)
+        ]
+    )
+    sources = list(regulated(patient, model).values())
+    feeds = [_default(patient, port) for port in _fed_ports(patient)]
+    rows, heard = np.empty((len(sources), n)), {c.name: np.empty(n) for c in patient.controllers}
+    for at in range(0, n, _SIGNALS_AT_ONCE):
+        lanes = np.arange(at, min(at + _SIGNALS_AT_ONCE, n))
+        beat = waveforms(model, take(own, lanes, n), model.Inputs(), found.state[:, lanes])
+        every = max((beat["time"].shape[0] - 1) // _PHASES, 1)
+        seen = np.stack([beat[s][:-1:every] for s in fields(model.Signals)])
+        fed = np.reshape([np.full(lanes.size, v) for v in feeds], (-1, lanes.size))
+        none = np.zeros((0, lanes.size))
+        rows[:, lanes], _ = in_blocks(_settled(patient, model), (stacked[:, lanes], fed, seen, none))
+        for c in patient.controllers:
+            wire = next(w for w in patient.inputs_of(c.name) if w.source[0] == model.name)
+            heard[c.name][lanes] = wire.convert.factor * beat[wire.source[1]][:-1].mean(axis=0)
+    return Resting(dict(zip(sources, rows, strict=True)), heard)
+
+
+def _default(patient: VirtualPatient, port: str) -> float:
+    name, _, field = port.partition(".")
+    return fields(patient.models[name].Inputs)[field].default or 0.0
+
+
 def _balance(
     heart: Heart,
     parameters: Any,
