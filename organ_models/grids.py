@@ -107,7 +107,7 @@ def grid(
 
 
 def _steps(stride: Stride, begin: float, end: float, *, fresh: bool) -> Iterator[float]:
-    """Where steps end between two events, the last one excluded; ``fresh``: something happens at the first."""
+    """Where steps end between two events, the last excluded; ``fresh``: something happens at the first."""
     size = stride.longest
     if fresh and stride.first is not None:
         size = min(stride.first, size)
