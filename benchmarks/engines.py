@@ -23,10 +23,11 @@ Solver = Callable[[int, int], np.ndarray]
 PEER_SAMPLES = 250
 
 
-def ours(engine: str, steps: int) -> Solver:
+def ours(engine: str, steps: tuple[int, int]) -> Solver:
     """The native or portable back end: beats without stopping, then the beat that is read.
 
-    Up to two beats before the reading are plain; more are accelerated and cost the same.
+    Up to two beats before the reading are plain; more are accelerated and cost the same. ``steps`` are those
+    of a beat, and those of the beat that is read.
     """
     names = list(fields(MODEL.Outputs))
     rows = [names.index(k) for k in OUTPUTS]
@@ -42,13 +43,13 @@ def ours(engine: str, steps: int) -> Solver:
             return solvers.in_blocks(lambda *a: block(*a, -1.0), (p, u, y))
 
     def solve(n: int, beats: int) -> np.ndarray:
-        p, u = solvers._stack_numpy(patients(n), n), solvers._stack_numpy(Inputs(), n)
+        p, u = solvers.rows_of(patients(n), n), solvers.rows_of(Inputs(), n)
         return np.asarray(kernel(p, u, starts(n), beats - 1)[1])[rows]
 
     return solve
 
 
-def hand_written(steps: int) -> Solver:
+def hand_written(steps: tuple[int, int]) -> Solver:
     """The C kernel, compiled here by gcc.
 
     Raises:
@@ -63,7 +64,7 @@ def hand_written(steps: int) -> Solver:
     flags = ["-O3", "-march=native", "-mprefer-vector-width=512", "-ffast-math", "-shared", "-fPIC"]
     subprocess.run([compiler, *flags, str(source), "-o", str(library), "-lmvec", "-lm"], check=True)
     run = ctypes.CDLL(str(library)).run
-    run.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_int] * 2
+    run.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_int] * 3
 
     def tiled(x: np.ndarray) -> np.ndarray:
         groups = np.ascontiguousarray(x.reshape(x.shape[0], -1, 8).swapaxes(0, 1))
@@ -75,10 +76,10 @@ def hand_written(steps: int) -> Solver:
         whole = -(-n // 8) * 8
         lanes = np.minimum(np.arange(whole), n - 1)
         q, y = tiled(coefficients(n)[:, lanes]), tiled(starts(n)[:, lanes])
-        table, out = aligned((2 * steps + 1, 2, 8)), aligned((whole // 8, 8, 8))
+        table, out = aligned((2 * max(steps) + 1, 2, 8)), aligned((whole // 8, 8, 8))
         for group in range(whole // 8):
             addresses = (x.ctypes.data for x in (q[group], y[group], table, out[group]))
-            run(*addresses, steps, beats)
+            run(*addresses, *steps, beats)
         return out.swapaxes(0, 1).reshape(8, whole)[:, :n]
 
     return solve

@@ -24,8 +24,9 @@ static void tabulate(const double *q, double *table, int steps) {
         }
 }
 
-/* q: 29 x 8, state: 12 x 8, table: (2 steps + 1) x 2 x 8, out: 8 x 8; all aligned to 64 bytes */
-void run(const double *q, double *state, double *table, double *out, int steps, int beats) {
+/* q: 29 x 8, state: 12 x 8, table: (2 max(steps, watched) + 1) x 2 x 8, out: 8 x 8; all aligned to 64 bytes.
+   The last beat, which is read, takes the watched number of steps. */
+void run(const double *q, double *state, double *table, double *out, int steps, int watched, int beats) {
     tabulate(q, table, steps);
     const vec *p = (const vec *)q;
     vec y[12], one = {1, 1, 1, 1, 1, 1, 1, 1}, zero = {0};
@@ -40,6 +41,13 @@ void run(const double *q, double *state, double *table, double *out, int steps, 
         sum_la = zero, max_lv = zero;
     for (int beat = 0; beat < beats; beat++) {
         int last = beat == beats - 1;
+        if (last) {
+            steps = watched;
+            tabulate(q, table, steps);
+            h = p[0] / (double)steps;
+            ahead[0] = ahead[1] = h * 0.5, ahead[2] = h;
+            weight[0] = weight[3] = h * (1 / 6.0), weight[1] = weight[2] = h * (2 / 6.0);
+        }
         for (int i = 0; i < steps; i++) {
             vec w[12], total[12];
             for (int k = 0; k < 12; k++) w[k] = total[k] = y[k];

@@ -202,7 +202,7 @@ class Stride:
     growth: float = 1.5
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class OrganModel:
     """A declared organ model.
 
@@ -244,12 +244,12 @@ class OrganModel:
     clock: Literal["d", "s"]
     Parameters: type
     State: type
-    Inputs: type
     Outputs: type
     initial: Callable[[Any], Any]
     derivative: Callable[[Any, Any, Any, Any], Any]
     observe: Callable[[Any, Any, Any, Any], Any]
     references: tuple[Reference, ...]
+    Inputs: type = NoFields
     Signals: type = NoFields
     solution: Callable[[Any, Any, Any, Any], Any] | None = None
     cycle: Cycle | None = None

@@ -108,8 +108,8 @@ def periodic_orbits(
     steps = refine * (model.cycle.steps if steps is None else steps)
     watched = refine * (model.cycle.watched_steps if watched_steps is None else watched_steps)
     n = _lanes(parameters, inputs)
-    stacked_parameters = _stack_numpy(parameters, n)
-    stacked_inputs = _stack_numpy(inputs, n)
+    stacked_parameters = rows_of(parameters, n)
+    stacked_inputs = rows_of(inputs, n)
 
     solve = _native_orbits if choose(model, engine) == "native" else _portable_orbits
     limits = max_beats, tolerance
@@ -173,7 +173,7 @@ def waveforms(
         raise ValueError(f"{model.name} has no cycle")
     steps = model.cycle.watched_steps if steps is None else steps
     n = _lanes(parameters, inputs)
-    p, u = _stack_numpy(parameters, n), _stack_numpy(inputs, n)
+    p, u = rows_of(parameters, n), rows_of(inputs, n)
     if choose(model, engine) == "native":
         signals = native().waveforms(model, p, u, np.asarray(state), steps=steps)
     else:
@@ -234,25 +234,27 @@ def _lanes(*records: Any) -> int:
     return sizes.pop() if sizes else 1
 
 
-def _stack_numpy(record: Any, n: int) -> np.ndarray:
+def rows_of(record: Any, n: int) -> np.ndarray:
+    """Fields of a record as rows, shape ``(fields, n)``."""
     rows = [np.broadcast_to(np.asarray(v, dtype=np.float64), (n,)) for v in values(record).values()]
     return np.stack(rows) if rows else np.zeros((0, n))
 
 
-def _stack(record: Any) -> Array:
+def stack(record: Any) -> Array:
+    """Fields of a record as rows of a JAX array."""
     return jnp.stack(list(values(record).values()))
 
 
 @functools.cache
 def _cold_block(model: OrganModel) -> Callable[..., Any]:
-    return jax.jit(lambda parameters: _stack(model.initial(model.working(model.Parameters(*parameters)))))
+    return jax.jit(lambda parameters: stack(model.initial(model.working(model.Parameters(*parameters)))))
 
 
 # ---------------------------------------------------------------------------------------------------
 # the beat
 
 
-def _beat_functions(model: OrganModel, steps: int, p: Any, u: Any) -> tuple[Callable[..., Any], Any, Array]:
+def beat_functions(model: OrganModel, steps: int, p: Any, u: Any) -> tuple[Callable[..., Any], Any, Array]:
     """The beat map of one block, its tabulated drive and its step in seconds."""
     cycle = model.cycle
     assert cycle is not None
@@ -268,11 +270,11 @@ def _beat_functions(model: OrganModel, steps: int, p: Any, u: Any) -> tuple[Call
         def stage(carry: tuple[Array, Array], xs: Any) -> tuple[tuple[Array, Array], None]:
             w, total = carry
             drive, a, b = xs
-            slope = step * _stack(model.derivative(drive, model.State(*w), p, u))
+            slope = step * stack(model.derivative(drive, model.State(*w), p, u))
             return (y + a * slope, total + b * slope), None
 
         (_, end), _ = lax.scan(stage, (y, y), (drives, ahead, weight))
-        return end if model.project is None else _stack(model.project(model.State(*end), p, u))
+        return end if model.project is None else stack(model.project(model.State(*end), p, u))
 
     return advance, stages, step
 
@@ -285,11 +287,11 @@ def _orbit_block(model: OrganModel, steps: tuple[int, int], max_beats: int) -> C
     def solve(parameters: Array, inputs: Array, start: Array, tolerance: Array) -> tuple[Array, ...]:
         published = model.Parameters(*parameters)
         p, u = model.working(published), model.Inputs(*inputs)
-        seeking, stages, _ = _beat_functions(model, steps[0], p, u)
-        weights = _stack(cycle.weights(p))
+        seeking, stages, _ = beat_functions(model, steps[0], p, u)
+        weights = stack(cycle.weights(p))
 
         def fill(y: Array) -> Array:
-            return _stack(cycle.restore(model.State(*y), p, u))
+            return stack(cycle.restore(model.State(*y), p, u))
 
         def beat(y: Array) -> Array:
             end, _ = lax.scan(lambda s, d: (seeking(s, d), None), y, stages)
@@ -305,11 +307,11 @@ def _orbit_block(model: OrganModel, steps: tuple[int, int], max_beats: int) -> C
         )
         state, residual, beats = found.state, found.residual, found.beats
 
-        advance, fine, _ = _beat_functions(model, steps[1], p, u)
+        advance, fine, _ = beat_functions(model, steps[1], p, u)
 
         def watch(y: Array) -> tuple[Array, Array, Array, Array]:
             def look(s: Array, drive: Any) -> Array:
-                return _stack(model.observe(drive, model.State(*s), p, u))
+                return stack(model.observe(drive, model.State(*s), p, u))
 
             def forward(carry: Any, drives: Any) -> tuple[Any, None]:
                 s, high, low, total = carry
@@ -327,7 +329,7 @@ def _orbit_block(model: OrganModel, steps: tuple[int, int], max_beats: int) -> C
             return high, low, total / steps[1], begin
 
         high, low, mean, begin = (model.Signals(*part) for part in watch(state))
-        outputs = _stack(cycle.summarise(high, low, mean, begin, p, u))
+        outputs = stack(cycle.summarise(high, low, mean, begin, p, u))
         finite = jnp.all(jnp.isfinite(outputs), axis=0)
         return state, outputs, residual, beats, (residual <= tolerance) & finite
 
@@ -338,16 +340,16 @@ def _orbit_block(model: OrganModel, steps: tuple[int, int], max_beats: int) -> C
 def _waveform_block(model: OrganModel, steps: int) -> Callable[..., Any]:
     def record(parameters: Array, inputs: Array, start: Array) -> tuple[Array, ...]:
         p, u = model.working(model.Parameters(*parameters)), model.Inputs(*inputs)
-        advance, stages, _ = _beat_functions(model, steps, p, u)
+        advance, stages, _ = beat_functions(model, steps, p, u)
         first = jax.tree.map(lambda a: a[:, 0], stages)
         last = jax.tree.map(lambda a: a[-1, -1], stages)
 
         def forward(y: Array, xs: Any) -> tuple[Array, Array]:
             drives, drive = xs
-            return advance(y, drives), _stack(model.observe(drive, model.State(*y), p, u))
+            return advance(y, drives), stack(model.observe(drive, model.State(*y), p, u))
 
         end, seen = lax.scan(forward, start, (stages, first))
-        final = _stack(model.observe(last, model.State(*end), p, u))
+        final = stack(model.observe(last, model.State(*end), p, u))
         everything = jnp.concatenate([seen, final[None]])
         return tuple(jnp.moveaxis(everything, 1, 0))
 

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from vht.personalisation import Personalisation, personalise
     from vht.population import Individuals, baseline_table, impute, individuals, typical
     from vht.quantities import QUANTITIES, Quantity, UnknownQuantity, quantity
+    from vht.sensitivities import Sensitivity, sensitivity
     from vht.simulation import Simulation, simulate
     from vht.snapshot import Snapshot
     from vht.state import Event, Observation, PatientState
     from vht.store import Cohort, Store, StoreError
+    from vht.transient import Transient
 
 _HOME = {
     "Citations": "citation",
@@ -43,8 +45,10 @@ _HOME = {
     "Personalisation": "personalisation",
     "QUANTITIES": "quantities",
     "Quantity": "quantities",
+    "Sensitivity": "sensitivities",
     "Simulation": "simulation",
     "Snapshot": "snapshot",
+    "Transient": "transient",
     "Store": "store",
     "StoreError": "store",
     "UnknownQuantity": "quantities",
@@ -57,6 +61,7 @@ _HOME = {
     "personalise": "personalisation",
     "quantity": "quantities",
     "run_model": "model_run",
+    "sensitivity": "sensitivities",
     "simulate": "simulation",
     "sunitinib_gist": "compositions",
     "typical": "population",
@@ -77,10 +82,12 @@ __all__ = [
     "PatientState",
     "Personalisation",
     "Quantity",
+    "Sensitivity",
     "Simulation",
     "Snapshot",
     "Store",
     "StoreError",
+    "Transient",
     "UnknownQuantity",
     "Validation",
     "VirtualPatient",
@@ -91,6 +98,7 @@ __all__ = [
     "personalise",
     "quantity",
     "run_model",
+    "sensitivity",
     "simulate",
     "sunitinib_gist",
     "typical",

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from organ_models.grids import grid
+from organ_models.grids import Grid, grid
 from organ_models.model import NoFields, fields, values
 from organ_models.stepping import run
 from vht.patient import CompositionError, VirtualPatient
 from vht.population import Individuals
-from vht.slow_models import slow_models, stepped
+from vht.slow_models import SlowModels, slow_models, stepped
 
 Doses = Mapping[str, float | Sequence[float] | np.ndarray]
 """By port, what is given: one number for every day, one for each day, or one for each day and patient."""
@@ -82,11 +82,52 @@ def course(
         ValueError: a dose that is not a finite number from 0 on, not given for every day, or given on a day
             that is no opportunity.
     """
-    read = np.asarray(days, dtype=np.int64)
+    n, read = len(people), np.asarray(days, dtype=np.int64)
     check_doses(patient, doses)
-    n, last = len(people), int(read[-1])
     if not patient.slow:
         return Course(read, {}, np.zeros((0, n)))
+    ready = prepared_course(
+        patient, people, doses, read, start_day=start_day, opportunities=opportunities, refine=refine
+    )
+    models, given = ready.models, held or {}
+    kept = np.reshape([np.broadcast_to(given[p], (n,)) for p in models.held], (len(models.held), n))
+    seen, state = run(
+        stepped(models), ready.parameters, ready.steps, ready.amounts, ready.parcels, kept, start=start
+    )
+    outputs = {port: seen[:, row].copy() for row, port in enumerate(models.outputs)}
+    return Course(read, outputs, state)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a course is computed from.
+
+    Attributes:
+        models: the slow models.
+        parameters: rows of their parameters, and one of ones, shape ``(rows, n)``.
+        steps: the time grid.
+        amounts, parcels: doses that hold for a day, and amounts that arrive, ``(ports, days, n or 1)``.
+    """
+
+    models: SlowModels
+    parameters: np.ndarray
+    steps: Grid
+    amounts: np.ndarray
+    parcels: np.ndarray
+
+
+def prepared_course(
+    patient: VirtualPatient,
+    people: Individuals,
+    doses: Doses,
+    days: np.ndarray,
+    *,
+    start_day: int = 0,
+    opportunities: Sequence[int] | np.ndarray | None = None,
+    refine: int = 1,
+) -> Prepared:
+    """Arrange parameters, doses and steps for a run; arguments as for :func:`course`."""
+    n, last = len(people), int(days[-1])
     events = event_ports(patient)
     names = tuple(sorted(set(doses) - set(events)))
     arriving = tuple(sorted(set(doses) & set(events)))
@@ -94,17 +135,13 @@ def course(
     amounts, parcels = (_table({p: doses[p] for p in ports}, last, n) for ports in (names, arriving))
     if opportunities is None and any(np.ndim(dose) == 2 for dose in doses.values()):
         opportunities = np.arange(last)
-    eventful = _changes(amounts) | _arrivals(parcels)
-    if opportunities is not None:
-        allowed = {0, *map(int, opportunities)}
-        for port, dates in [
-            *((p, _changes(amounts[[i]])) for i, p in enumerate(names)),
-            *((p, _arrivals(parcels[[i]])) for i, p in enumerate(arriving)),
-        ]:
-            if late := sorted(dates - allowed):
-                raise ValueError(f"{port}: a dose on day {late[0]}, which is not one of the opportunities")
-        eventful = allowed
-    steps = grid(models.stride, read.tolist(), eventful, start=start_day, refine=refine)
+    dates = {p: _changes(a) for p, a in zip(names, amounts, strict=True)}
+    dates |= {p: _arrivals(a) for p, a in zip(arriving, parcels, strict=True)}
+    eventful = set().union(*dates.values()) if opportunities is None else {0, *map(int, opportunities)}
+    for port, used in dates.items():
+        if missed := sorted(used - eventful):
+            raise ValueError(f"{port}: a dose on day {missed[0]}, which is not one of the opportunities")
+    steps = grid(models.stride, days.tolist(), eventful, start=start_day, refine=refine)
     parameters = np.concatenate(
         [
             np.reshape(
@@ -114,11 +151,7 @@ def course(
         ]
         + [np.ones((1, n))]
     )
-    given = held or {}
-    kept = np.reshape([np.broadcast_to(given[p], (n,)) for p in models.held], (len(models.held), n))
-    seen, state = run(stepped(models), parameters, steps, amounts, parcels, kept, start=start)
-    outputs = {port: seen[:, row].copy() for row, port in enumerate(models.outputs)}
-    return Course(read, outputs, state)
+    return Prepared(models, parameters, steps, amounts, parcels)
 
 
 def dose_ports(patient: VirtualPatient) -> list[str]:
@@ -182,11 +215,10 @@ def _schedule(dose: Any, days: int, n: int, port: str) -> np.ndarray:
 
 
 def _changes(amounts: np.ndarray) -> set[int]:
-    """Days on which a dose that holds for the day is another than the day before."""
-    changed = np.diff(amounts, axis=1, prepend=0.0) != 0.0
-    return set(np.flatnonzero(changed.any(axis=(0, 2))).tolist())
+    """Days on which a dose that holds for the day, ``(days, n)``, is another than the day before."""
+    return set(np.flatnonzero((np.diff(amounts, axis=0, prepend=0.0) != 0.0).any(axis=1)).tolist())
 
 
 def _arrivals(parcels: np.ndarray) -> set[int]:
-    """Days on which anything arrives."""
-    return set(np.flatnonzero((parcels != 0.0).any(axis=(0, 2))).tolist())
+    """Days on which anything arrives, of amounts ``(days, n)``."""
+    return set(np.flatnonzero((parcels != 0.0).any(axis=1)).tolist())

@@ -55,6 +55,7 @@ class Cycles:
         failure: per day and patient, None or a :class:`Failure`, shape ``(k, n)``.
         states: by model, states at the start of the beat, shape ``(k, n_state, n)``.
         residual: largest residual of the cycle per patient, shape ``(n,)``.
+        orbits: by model, every cycle that was solved, shape ``(k * n,)``, row by row.
     """
 
     outputs: dict[str, np.ndarray]
@@ -62,6 +63,7 @@ class Cycles:
     failure: np.ndarray
     states: dict[str, np.ndarray]
     residual: np.ndarray
+    orbits: dict[str, Orbits] = field(default_factory=dict)
 
 
 def untreated(
@@ -131,6 +133,7 @@ def cycles_on(
     outputs: dict[str, np.ndarray] = {}
     inputs: dict[str, np.ndarray] = {}
     states: dict[str, np.ndarray] = {}
+    solved: dict[str, Orbits] = {}
     failure = np.full((k, n), None, dtype=object)
     residual = np.zeros(n)
     person = np.tile(np.arange(n), k)
@@ -188,9 +191,10 @@ def cycles_on(
                 outputs[name] = np.where(reached & fine, column, np.nan).reshape(k, n)
             for name, stack in orbits.control_states.items():
                 states[name] = np.moveaxis(stack.reshape(len(stack), k, n), 0, 1)
+        solved[model.name] = orbits
         states[model.name] = np.moveaxis(orbits.state.reshape(len(orbits.state), k, n), 0, 1)
         residual = np.maximum(residual, np.nan_to_num(orbits.residual, nan=np.inf).reshape(k, n).max(axis=0))
-    return Cycles(outputs, inputs, failure, states, residual)
+    return Cycles(outputs, inputs, failure, states, residual, solved)
 
 
 def first_failure(people: Individuals, course: Mapping[str, np.ndarray], cycles: Cycles) -> np.ndarray:

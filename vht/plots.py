@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from vht.sensitivities import Sensitivity
     from vht.simulation import Simulation
     from vht.transient import Transient
 
@@ -43,6 +44,36 @@ def plot_simulation(simulation: Simulation, individual: int = 0) -> Figure:
     for axis, panel in zip(np.atleast_1d(axes), panels, strict=True):
         panel(simulation, individual, axis)
         axis.spines[["top", "right"]].set_visible(False)
+    plt.close(figure)
+    return figure
+
+
+def plot_sensitivity(
+    sensitivity: Sensitivity, output: str, day: float | None = None, individual: int = 0, most: int = 12
+) -> Figure:
+    """The largest derivatives of one output of one patient, as horizontal bars.
+
+    Args:
+        sensitivity: from :func:`vht.sensitivity`.
+        output: which output.
+        day: which day; the last if absent.
+        individual: index of the patient.
+        most: how many parameters are shown.
+    """
+    import matplotlib.pyplot as plt
+
+    column = sensitivity.to_frame(day, individual)[output]
+    shown = column.reindex(column.abs().sort_values(ascending=False).index)[:most][::-1]
+    figure, axis = plt.subplots(figsize=(6.4, 0.8 + 0.32 * len(shown)), layout="constrained")
+    names = [name.partition(".")[2].replace("_", " ") for name in shown.index]
+    axis.barh(names, shown.to_numpy(), color=[BLUE if v >= 0 else ORANGE for v in shown])
+    axis.axvline(0, color=GREY, linewidth=0.8)
+    what = output.partition(".")[2].replace("_", " ")
+    axis.set(
+        xlabel=f"Change of {what}, " + ("% per %" if sensitivity.relative else "per unit of the parameter")
+    )
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    axis.tick_params(axis="y", length=0)
     plt.close(figure)
     return figure
 

@@ -39,6 +39,7 @@ class Simulation:
         residual: largest residual of the cycle per patient, shape ``(n,)``.
         error: how far the outputs are from what finer steps give.
         state: where the patients stand on the last day; ``state.save(path)`` keeps it.
+        baselines: untreated cycles, by cyclic model.
     """
 
     patient: VirtualPatient
@@ -50,6 +51,7 @@ class Simulation:
     individuals: Individuals
     error: NumericalError
     state: Snapshot
+    baselines: dict[str, Baseline]
 
     def __repr__(self) -> str:
         failed = sum(f is not None for f in self.failure)
@@ -189,17 +191,8 @@ def simulate(
     for trace in outputs.values():
         trace[:, failure != None] = np.nan  # noqa: E711
     state = Snapshot(composition(patient), int(report[-1]), slow.state, known, people)
-    return Simulation(
-        patient,
-        report,
-        outputs,
-        failure,
-        cycles.residual,
-        cycles,
-        people,
-        run.errors(outputs, failure),
-        state,
-    )
+    error = run.errors(outputs, failure)
+    return Simulation(patient, report, outputs, failure, cycles.residual, cycles, people, error, state, known)
 
 
 SAMPLE = 32

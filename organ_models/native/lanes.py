@@ -54,9 +54,13 @@ class Arithmetic:
         setup: builder at the end of what runs before the time loops.
         body: builder at the place where the code of now goes.
         width: lanes of a vector.
+
+    Attributes:
+        reciprocals: whether a fixed divisor may become a factor, its reciprocal, which rounds twice.
     """
 
     def __init__(self, module: ir.Module, setup: ir.IRBuilder, body: ir.IRBuilder, width: int):
+        self.reciprocals = True
         self.module, self.setup, self.body, self.width = module, setup, body, width
         self._reciprocals: dict[int, Lanes] = {}
         self._kept: list[Lanes] = []
@@ -116,6 +120,8 @@ class Arithmetic:
         return self.call("fma", a, b, c)
 
     def div(self, a: Lanes, b: Lanes) -> Lanes:
+        if not self.reciprocals:
+            return self.quotient(a, b)
         if b.fixed and not a.fixed:
             return self.mul(a, self._reciprocal(b))
         if b.choice and all(part.fixed for part in b.choice[1:]):

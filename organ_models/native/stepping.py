@@ -33,6 +33,7 @@ class SteppedKernel(Kernel):
         """``march(12 pointers, readings, days)``; ``out``: outputs of every reading, then the last states."""
         problem = self.problem
         a, pointers, (readings, days) = self.function("march", _POINTERS, INTEGER, INTEGER)
+        a.reciprocals = False  # a ratio to a baseline is one at the baseline, to the bit
         parameters, start, doses, events, held, out = (Memory(a, p.pointer) for p in pointers[:6])
         time, width, day, begins, when, first = (p.pointer for p in pointers[6:])
         n_parameter, n_dose, n_event, n_held = problem.rows

@@ -155,7 +155,7 @@ def test_stressed_volume_is_conserved_over_100_beats() -> None:
     import jax.numpy as jnp
     from jax import lax
 
-    from organ_models.solvers import _beat_functions
+    from organ_models.solvers import beat_functions
 
     u = closed_loop.Inputs()
     published = healthy(heart_rate=jnp.array([50.0, 70.0, 120.0]), stressed_volume=jnp.full(3, 1245.3967))
@@ -164,7 +164,7 @@ def test_stressed_volume_is_conserved_over_100_beats() -> None:
 
     @jax.jit
     def beats(state: jax.Array) -> jax.Array:
-        advance, stages, _ = _beat_functions(CIRCULATION, 1000, p, u)
+        advance, stages, _ = beat_functions(CIRCULATION, 1000, p, u)
 
         def beat(y: jax.Array, _: None) -> tuple[jax.Array, None]:
             return lax.scan(lambda s, d: (advance(s, d), None), y, stages)[0], None
