@@ -38,7 +38,7 @@ class Balanced(Orbits):
     """Periodic states in balance with controllers.
 
     Attributes:
-        control_outputs: mean outputs of the controllers, by port, shape ``(n,)``.
+        control_outputs: outputs of the controllers, mean over the beat, by port, shape ``(n,)``.
         control_states: states of the controllers, by model, shape ``(n_state, n)``.
     """
 
@@ -101,7 +101,7 @@ class Resting:
     """What controllers would do beside a circulation that does not listen to them.
 
     Attributes:
-        outputs: mean outputs that feed the circulation, by port, shape ``(n,)``.
+        outputs: mean outputs, by port, shape ``(n,)``.
         heard: mean of what each controller reads first of the circulation, by controller, shape ``(n,)``.
     """
 
@@ -135,7 +135,7 @@ def resting_controls(
             for record in (values(parameters[c.name]) for c in patient.controllers)
         ]
     )
-    sources = list(regulated(patient, model).values())
+    sources = control_ports(patient)
     feeds = [_default(patient, port) for port in _fed_ports(patient)]
     rows, heard = np.empty((len(sources), n)), {c.name: np.empty(n) for c in patient.controllers}
     for at in range(0, n, _SIGNALS_AT_ONCE):
@@ -178,7 +178,8 @@ def _balance(
         ]
     )
     feeds = np.reshape([fed[p] for p in _fed_ports(patient)], (-1, n))
-    settle = _settled(patient, model)
+    settle, every_port = _settled(patient, model), control_ports(patient)
+    feeding = [every_port.index(source) for source in ports.values()]
 
     def respond(e: np.ndarray, lanes: np.ndarray, begin: np.ndarray | None, rest: np.ndarray | None) -> Any:
         """The cycle under held controller outputs, and the outputs that the controllers then have."""
@@ -187,7 +188,7 @@ def _balance(
         p = model.Parameters(**{k: v[lanes] for k, v in par.items()})
         u = model.Inputs(**{k: v[lanes] for k, v in given.items()})
         orbit = periodic_orbits(model, p, u, start=begin, refine=heart.refine)
-        found = np.empty((len(ports), lanes.size))
+        found = np.empty((len(every_port), lanes.size))
         states = np.empty((_control_rows(patient), lanes.size))
         for at in range(0, lanes.size, _SIGNALS_AT_ONCE):
             part = slice(at, at + _SIGNALS_AT_ONCE)
@@ -209,7 +210,8 @@ def _balance(
     first = _initial_outputs(patient, model, controls, n)
     rest: np.ndarray | None = None
     state = np.empty((len(fields(model.State)), n))
-    orbit, image, rest = respond(first, everyone, start, None)
+    orbit, shown, rest = respond(first, everyone, start, None)
+    image = shown[feeding]
     state[...] = orbit.state
     outputs = {k: v.copy() for k, v in orbit.outputs.items()}
     residual, beats, converged = orbit.residual.copy(), orbit.beats.copy(), orbit.converged.copy()
@@ -229,7 +231,8 @@ def _balance(
             np.asarray(now.state)[:, lanes], lanes, state[:, lanes], rest[:, lanes]
         )
         last = np.array(last)
-        last[:, lanes], rest[:, lanes], state[:, lanes] = found, at_rest, part.state
+        last[:, lanes], shown[:, lanes] = found[feeding], found
+        rest[:, lanes], state[:, lanes] = at_rest, part.state
         for name, column in part.outputs.items():
             outputs[name][lanes] = column
         residual[lanes], converged[lanes] = part.residual, part.converged
@@ -242,12 +245,17 @@ def _balance(
         residual=np.maximum(residual, np.where(done, imbalance, np.inf)),
         beats=beats,
         converged=converged & done & ~broken,
-        control_outputs=dict(zip(ports.values(), np.asarray(now.state), strict=True)),
+        control_outputs=dict(zip(every_port, shown, strict=True)),
         control_states=_by_model(patient, rest),
     )
 
 
 # ---------------------------------------------------------------------------------------------------
+
+
+def control_ports(patient: VirtualPatient) -> list[str]:
+    """Outputs of all controllers."""
+    return [f"{c.name}.{o}" for c in patient.controllers for o in fields(c.Outputs)]
 
 
 def _control_rows(patient: VirtualPatient) -> int:
@@ -320,9 +328,9 @@ def control_outputs(
 
 @functools.cache
 def _settled(patient: VirtualPatient, model: OrganModel) -> Callable[..., Any]:
-    """The compiled resting state of controllers along a beat: ``(outputs that feed the model, states)``."""
+    """The compiled resting state of controllers along a beat: ``(mean outputs, states)``."""
     controllers = patient.controllers
-    sources = list(regulated(patient, model).values())
+    sources = control_ports(patient)
     shown = [f"{model.name}.{s}" for s in fields(model.Signals)]
 
     def unpack(rows: Any, kind: str) -> dict[str, Any]:

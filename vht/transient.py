@@ -166,11 +166,17 @@ def simulate_transient(
     fixed = _fixed_rows(problem, people, held, solved)
     begin = 0.0 if start is None else start.time
     if start is None:
+        # in balance the past is as periodic as the beat: its mean stands for it
+        means = [
+            cycles.outputs[port][0] if port in cycles.outputs else np.full(n, np.nan)
+            for port in (f"{c.name}.{d.of}" for c, _, d in problem.delays)
+        ]
 
-        def opening(f: Any, x: Any, o: Any, *v: Any) -> Any:
-            return problem.begin(f, x, o, v, given.times, begin)
+        def opening(f: Any, x: Any, o: Any, m: Any, *v: Any) -> Any:
+            return problem.begin(f, x, o, m, v, given.times, begin)
 
-        watch, past = in_blocks(opening, (fixed, states, outputs, *given.columns))
+        history = np.reshape(means, (len(means), n))
+        watch, past = in_blocks(opening, (fixed, states, outputs, history, *given.columns))
         ring = 0
     else:
         watch, past, ring = start.watch, start.past, start.ring
@@ -349,13 +355,18 @@ class _Problem:
 
     # -- the march --------------------------------------------------------------------------------------
 
-    def _begin(self, fixed: Any, states: Any, outputs: Any, columns: Any, times: Any, time: Any) -> Any:
+    def _begin(
+        self, fixed: Any, states: Any, outputs: Any, means: Any, columns: Any, times: Any, time: Any
+    ) -> Any:
         p, held = self._constants(fixed)
         course = self._course(_Given(p, held, columns, times), time)
         _, _, shown, _, seen = self._look(p, held, states, course, {})
         signals = _stack(values(shown).values(), states)
         watch = jnp.concatenate([signals, signals, 0 * signals, signals, 0 * signals[:1], outputs])
-        rows = [jnp.broadcast_to(seen[c.name][d.of], states.shape[1:]) for c, _, d in self.delays]
+        rows = [
+            jnp.where(jnp.isfinite(mean), mean, jnp.broadcast_to(seen[c.name][d.of], states.shape[1:]))
+            for (c, _, d), mean in zip(self.delays, means, strict=True)
+        ]
         past = [jnp.broadcast_to(r, (self.length, *r.shape)) for r in rows]
         none = jnp.zeros((0, *states.shape[1:]))
         return watch, jnp.concatenate([none, *past])
