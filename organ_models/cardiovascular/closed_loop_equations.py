@@ -238,7 +238,8 @@ def stressed_volume(x: State, p: Parameters, u: Inputs) -> Array:
 
 def fill(x: State, p: Parameters, u: Inputs) -> State:
     """Put the declared stressed volume into the system, by venous pressure."""
-    missing = p.stressed_volume + u.recruited_volume - stressed_volume(x, p, u)
+    held = p.stressed_volume + u.recruited_volume + u.blood_volume_change
+    missing = held - stressed_volume(x, p, u)
     venous = x.systemic_venous_pressure + missing / p.systemic_venous_compliance
     return State(**{**vars(x), "systemic_venous_pressure": venous})
 
