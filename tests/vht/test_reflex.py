@@ -48,7 +48,7 @@ def test_the_set_point_lies_below_the_pressure_as_in_the_source(crowd: Individua
 
 
 def test_after_blood_loss_heart_rate_resistance_and_venous_tone_rise(crowd: Individuals) -> None:
-    """The published directions; pressure falls by little more than half of what it does without the reflex."""
+    """The published directions; pressure falls by about half of what it does without it."""
     patient, heart = cardiovascular(), cardiovascular().models[HEART]
     bled = dataclasses.replace(
         crowd.parameters[HEART], stressed_volume=np.asarray(crowd.parameters[HEART].stressed_volume) * 0.85
@@ -90,7 +90,7 @@ def test_a_bleed_is_answered_within_seconds_and_partly_made_good() -> None:
     patient = cardiovascular()
     who = people(1)
     lost = {f"{HEART}.blood_volume_change": ([10.0, 15.0], [0.0, -300.0])}
-    run = simulate(patient, who, transient=True, duration=60.0, every=1.0, step=2e-3, inputs=lost)
+    run = simulate(patient, who, transient=True, duration=40.0, every=1.0, step=2e-3, inputs=lost)
     mean = run.outputs[f"{HEART}.mean_arterial_pressure"][:, 0]
     rate = run.outputs[f"{HEART}.heart_rate"][:, 0]
     before, lowest, end = mean[:9].mean(), mean[10:30].min(), mean[-5:].mean()
@@ -98,7 +98,7 @@ def test_a_bleed_is_answered_within_seconds_and_partly_made_good() -> None:
     assert lowest + 2 < end < before
     assert rate[-1] > rate[:9].mean() + 3
     answered = run.times[np.flatnonzero(rate > rate[:9].max() + 2)[0]]
-    assert 10.0 < answered < 16.0
+    assert 10.0 < answered < 20.0
 
 
 def test_nothing_to_adapt_is_said() -> None:
