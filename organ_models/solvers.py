@@ -199,19 +199,22 @@ def rk4_step(rate: Callable[[Array, Any], Any], time: Array, state: Any, step: A
 # blocks
 
 
-def in_blocks(function: Callable[..., Any], arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+def in_blocks(
+    function: Callable[..., Any], arrays: tuple[np.ndarray, ...], *, block: int | None = None
+) -> tuple[np.ndarray, ...]:
     """Apply a compiled block function to arrays with lanes along the last axis, on all cores.
 
-    ``function`` takes arrays whose last axis is :data:`BLOCK` and returns a tuple of such arrays.
+    ``function`` takes arrays whose last axis is ``block`` (:data:`BLOCK` if absent) and returns a tuple of
+    such arrays.
     """
-    n = arrays[0].shape[-1]
-    starts = range(0, max(n, 1), BLOCK)
+    n, size = arrays[0].shape[-1], BLOCK if block is None else block
+    starts = range(0, max(n, 1), size)
 
     def run(begin: int) -> tuple[np.ndarray, ...]:
-        width = min(BLOCK, n - begin)
+        width = min(size, n - begin)
         # a short block repeats its last lane: every block has the same shape and runs the same code
-        lanes = np.minimum(np.arange(begin, begin + BLOCK), n - 1)
-        filled = (a[..., lanes] if n else np.zeros((*a.shape[:-1], BLOCK)) for a in arrays)
+        lanes = np.minimum(np.arange(begin, begin + size), n - 1)
+        filled = (a[..., lanes] if n else np.zeros((*a.shape[:-1], size)) for a in arrays)
         out = function(*filled)
         return tuple(np.asarray(o)[..., :width] for o in out)
 
@@ -258,11 +261,22 @@ def beat_functions(model: OrganModel, steps: int, p: Any, u: Any) -> tuple[Calla
     """The beat map of one block, its tabulated drive and its step in seconds."""
     cycle = model.cycle
     assert cycle is not None
+    step = cycle.period(p, u) / steps
+    return step_function(model, step, p, u), drive_table(model, steps, 0, steps, p, u), step
+
+
+def drive_table(model: OrganModel, steps: int, first: Array | int, number: int, p: Any, u: Any) -> Any:
+    """The drive at the stages of ``number`` steps from step ``first`` on, fields ``(number, 4, n)``."""
+    cycle = model.cycle
+    assert cycle is not None
     period = cycle.period(p, u)
-    step = period / steps
-    half_steps = jnp.arange(2 * steps + 1) * (0.5 / steps)
+    half_steps = (2 * first + jnp.arange(2 * number + 1)) * (0.5 / steps)
     table = jax.vmap(lambda phase: cycle.drive(phase * period, p, u))(half_steps)
-    stages = jax.tree.map(lambda a: jnp.stack([a[0:-1:2], a[1::2], a[1::2], a[2::2]], axis=1), table)
+    return jax.tree.map(lambda a: jnp.stack([a[0:-1:2], a[1::2], a[1::2], a[2::2]], axis=1), table)
+
+
+def step_function(model: OrganModel, step: Array, p: Any, u: Any) -> Callable[[Array, Any], Array]:
+    """``f(states, drives) -> states``, one step of ``step`` seconds; ``drives`` are those of its stages."""
     ahead, weight = jnp.asarray(_NEXT), jnp.asarray(_WEIGHTS)
 
     def advance(y: Array, drives: Any) -> Array:
@@ -276,7 +290,7 @@ def beat_functions(model: OrganModel, steps: int, p: Any, u: Any) -> tuple[Calla
         (_, end), _ = lax.scan(stage, (y, y), (drives, ahead, weight))
         return end if model.project is None else stack(model.project(model.State(*end), p, u))
 
-    return advance, stages, step
+    return advance
 
 
 @functools.cache
