@@ -94,7 +94,8 @@ def periodic_orbits(
         tolerance: largest weighted change over a beat that counts as periodic.
         max_beats: beats after which a lane gives up.
         steps: Runge–Kutta steps of a beat while the orbit is sought; the model's own if absent.
-        watched_steps: steps of the last beat, which the outputs are read from; the model's own if absent.
+        watched_steps: steps of the last beat, which the outputs are read from, a whole multiple of ``steps``;
+            the model's own if absent.
         refine: every step is divided by this.
         engine: the back end; ``"auto"`` takes the native one where it can run this model.
 
@@ -107,6 +108,11 @@ def periodic_orbits(
         raise ValueError(f"{model.name} has no cycle")
     steps = refine * (model.cycle.steps if steps is None else steps)
     watched = refine * (model.cycle.watched_steps if watched_steps is None else watched_steps)
+    if watched % steps:
+        raise ValueError(
+            f"{model.name}: the beat that is read takes {watched} steps, not a whole multiple of the {steps} of "
+            "the other beats; choose watched_steps so"
+        )
     n = _lanes(parameters, inputs)
     stacked_parameters = rows_of(parameters, n)
     stacked_inputs = rows_of(inputs, n)
@@ -254,15 +260,32 @@ def _cold_block(model: OrganModel) -> Callable[..., Any]:
 # the beat
 
 
-def beat_functions(model: OrganModel, steps: int, p: Any, u: Any) -> tuple[Callable[..., Any], Any, Array]:
-    """The beat map of one block, its tabulated drive and its step in seconds."""
+def tabulated(model: OrganModel, steps: int, p: Any, u: Any) -> Any:
+    """The drive at every half step of a beat, leaves of shape ``(2 * steps + 1, *lanes)``."""
     cycle = model.cycle
     assert cycle is not None
     period = cycle.period(p, u)
-    step = period / steps
     half_steps = jnp.arange(2 * steps + 1) * (0.5 / steps)
-    table = jax.vmap(lambda phase: cycle.drive(phase * period, p, u))(half_steps)
-    stages = jax.tree.map(lambda a: jnp.stack([a[0:-1:2], a[1::2], a[1::2], a[2::2]], axis=1), table)
+    return jax.vmap(lambda phase: cycle.drive(phase * period, p, u))(half_steps)
+
+
+def beat_functions(
+    model: OrganModel, steps: int, p: Any, u: Any, *, table: Any = None
+) -> tuple[Callable[..., Any], Any, Array]:
+    """The beat map of one block, its tabulated drive and its step in seconds.
+
+    ``table`` is the drive of a beat in a whole multiple of these steps, where that is known already.
+    """
+    cycle = model.cycle
+    assert cycle is not None
+    step = cycle.period(p, u) / steps
+    table = tabulated(model, steps, p, u) if table is None else table
+
+    def of_stages(a: Array) -> Array:
+        half = a[:: (len(a) - 1) // (2 * steps)]
+        return jnp.stack([half[0:-1:2], half[1::2], half[1::2], half[2::2]], axis=1)
+
+    stages = jax.tree.map(of_stages, table)
     ahead, weight = jnp.asarray(_NEXT), jnp.asarray(_WEIGHTS)
 
     def advance(y: Array, drives: Any) -> Array:
@@ -287,7 +310,8 @@ def _orbit_block(model: OrganModel, steps: tuple[int, int], max_beats: int) -> C
     def solve(parameters: Array, inputs: Array, start: Array, tolerance: Array) -> tuple[Array, ...]:
         published = model.Parameters(*parameters)
         p, u = model.working(published), model.Inputs(*inputs)
-        seeking, stages, _ = beat_functions(model, steps[0], p, u)
+        table = tabulated(model, steps[1], p, u)
+        seeking, stages, _ = beat_functions(model, steps[0], p, u, table=table)
         weights = stack(cycle.weights(p))
 
         def fill(y: Array) -> Array:
@@ -307,7 +331,7 @@ def _orbit_block(model: OrganModel, steps: tuple[int, int], max_beats: int) -> C
         )
         state, residual, beats = found.state, found.residual, found.beats
 
-        advance, fine, _ = beat_functions(model, steps[1], p, u)
+        advance, fine, _ = beat_functions(model, steps[1], p, u, table=table)
 
         def watch(y: Array) -> tuple[Array, Array, Array, Array]:
             def look(s: Array, drive: Any) -> Array:

@@ -23,6 +23,7 @@ from organ_models.cardiovascular.closed_loop_scenarios import SCENARIOS
 from organ_models.model import Array, Cycle, OrganModel, parameter, variable, variables
 from organ_models.references import C12_CALIBRATION, MATTACE_RASO_2010, REGAZZONI_2022, URSINO_1998
 from organ_models.validation.closed_loop_circulation import CHECKS
+from organ_models.waves import raised_cosine, since_onset
 
 _R, _C, _L, _E = "mm[Hg].s/mL", "mL/mm[Hg]", "mm[Hg].s2/mL", "mm[Hg]/mL"
 _WIDE = 30.0
@@ -163,7 +164,7 @@ def _activation(since_onset: Array, contraction: Array | float, relaxation: Arra
         since_onset / contraction,
         1.0 + jnp.minimum((since_onset - contraction) / relaxation, 1.0),
     )
-    return 0.5 - 0.5 * jnp.cos(jnp.pi * stretched)
+    return raised_cosine(stretched)
 
 
 @variables
@@ -180,8 +181,8 @@ def drive(time: Array, p: Parameters, u: Inputs) -> Drive:
     beat = period(p, u)
     systole = 0.5 - 0.075 / beat
     return Drive(
-        ventricular_activation=_activation(jnp.mod(time, beat), systole * (2.0 / 3.0), systole * (1.0 / 3.0)),
-        atrial_activation=_activation(jnp.mod(time + 0.16, beat), 0.10, 0.10),
+        ventricular_activation=_activation(since_onset(time, beat), systole * (2.0 / 3.0), systole * (1.0 / 3.0)),
+        atrial_activation=_activation(since_onset(time + 0.16, beat), 0.10, 0.10),
     )
 
 
