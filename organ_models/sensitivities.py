@@ -23,11 +23,12 @@ from organ_models.precision import require_float64
 from organ_models.solvers import (
     Orbits,
     beat_functions,
-    drive_table,
     in_blocks,
     rows_of,
     stack,
+    stages_of,
     step_function,
+    tabulated,
 )
 
 LARGEST_CONDITION = 1e10
@@ -78,7 +79,7 @@ def beat(model: OrganModel, steps: int | None = None) -> Callable[[Array, Any, A
         @jax.checkpoint
         def several(y: Array, first: Array) -> tuple[Array, None]:
             advance = step_function(model, cycle.period(p, inputs) / number, p, inputs)
-            drives = drive_table(model, number, first, group, p, inputs)
+            drives = stages_of(tabulated(model, number, p, inputs, first=first, number=group), group)
             return lax.scan(lambda s, d: (advance(s, d), None), y, drives)[0], None
 
         return lax.scan(several, state, jnp.arange(0, number, group))[0]

@@ -94,7 +94,8 @@ def periodic_orbits(
         tolerance: largest weighted change over a beat that counts as periodic.
         max_beats: beats after which a lane gives up.
         steps: Runge–Kutta steps of a beat while the orbit is sought; the model's own if absent.
-        watched_steps: steps of the last beat, which the outputs are read from; the model's own if absent.
+        watched_steps: steps of the last beat, which the outputs are read from, a whole multiple of ``steps``;
+            the model's own if absent.
         refine: every step is divided by this.
         engine: the back end; ``"auto"`` takes the native one where it can run this model.
 
@@ -107,6 +108,12 @@ def periodic_orbits(
         raise ValueError(f"{model.name} has no cycle")
     steps = refine * (model.cycle.steps if steps is None else steps)
     watched = refine * (model.cycle.watched_steps if watched_steps is None else watched_steps)
+    if watched % steps:
+        raise ValueError(
+            f"{model.name}: the beat that is read takes {watched} steps, not a whole multiple of the "
+            f"{steps} of "
+            "the other beats; choose watched_steps so"
+        )
     n = _lanes(parameters, inputs)
     stacked_parameters = rows_of(parameters, n)
     stacked_inputs = rows_of(inputs, n)
@@ -257,22 +264,43 @@ def _cold_block(model: OrganModel) -> Callable[..., Any]:
 # the beat
 
 
-def beat_functions(model: OrganModel, steps: int, p: Any, u: Any) -> tuple[Callable[..., Any], Any, Array]:
-    """The beat map of one block, its tabulated drive and its step in seconds."""
-    cycle = model.cycle
-    assert cycle is not None
-    step = cycle.period(p, u) / steps
-    return step_function(model, step, p, u), drive_table(model, steps, 0, steps, p, u), step
+def tabulated(
+    model: OrganModel, steps: int, p: Any, u: Any, *, first: Array | int = 0, number: int | None = None
+) -> Any:
+    """The drive at every half step of ``number`` steps from step ``first`` on (of a whole beat if absent).
 
-
-def drive_table(model: OrganModel, steps: int, first: Array | int, number: int, p: Any, u: Any) -> Any:
-    """The drive at the stages of ``number`` steps from step ``first`` on, fields ``(number, 4, n)``."""
+    Leaves have the shape ``(2 * number + 1, *lanes)``; a beat has ``steps`` steps.
+    """
     cycle = model.cycle
     assert cycle is not None
     period = cycle.period(p, u)
-    half_steps = (2 * first + jnp.arange(2 * number + 1)) * (0.5 / steps)
-    table = jax.vmap(lambda phase: cycle.drive(phase * period, p, u))(half_steps)
-    return jax.tree.map(lambda a: jnp.stack([a[0:-1:2], a[1::2], a[1::2], a[2::2]], axis=1), table)
+    half_steps = (2 * first + jnp.arange(2 * (steps if number is None else number) + 1)) * (0.5 / steps)
+    return jax.vmap(lambda phase: cycle.drive(phase * period, p, u))(half_steps)
+
+
+def stages_of(table: Any, steps: int) -> Any:
+    """The drive at the stages of ``steps`` steps, leaves ``(steps, 4, *lanes)``, from a table that is as fine
+    or finer by a whole factor."""
+
+    def chosen(a: Array) -> Array:
+        half = a[:: (len(a) - 1) // (2 * steps)]
+        return jnp.stack([half[0:-1:2], half[1::2], half[1::2], half[2::2]], axis=1)
+
+    return jax.tree.map(chosen, table)
+
+
+def beat_functions(
+    model: OrganModel, steps: int, p: Any, u: Any, *, table: Any = None
+) -> tuple[Callable[..., Any], Any, Array]:
+    """The beat map of one block, its tabulated drive and its step in seconds.
+
+    ``table`` is the drive of a beat in a whole multiple of these steps, where that is known already.
+    """
+    cycle = model.cycle
+    assert cycle is not None
+    step = cycle.period(p, u) / steps
+    known = tabulated(model, steps, p, u) if table is None else table
+    return step_function(model, step, p, u), stages_of(known, steps), step
 
 
 def step_function(model: OrganModel, step: Array, p: Any, u: Any) -> Callable[[Array, Any], Array]:
@@ -301,7 +329,8 @@ def _orbit_block(model: OrganModel, steps: tuple[int, int], max_beats: int) -> C
     def solve(parameters: Array, inputs: Array, start: Array, tolerance: Array) -> tuple[Array, ...]:
         published = model.Parameters(*parameters)
         p, u = model.working(published), model.Inputs(*inputs)
-        seeking, stages, _ = beat_functions(model, steps[0], p, u)
+        table = tabulated(model, steps[1], p, u)
+        seeking, stages, _ = beat_functions(model, steps[0], p, u, table=table)
         weights = stack(cycle.weights(p))
 
         def fill(y: Array) -> Array:
@@ -321,7 +350,7 @@ def _orbit_block(model: OrganModel, steps: tuple[int, int], max_beats: int) -> C
         )
         state, residual, beats = found.state, found.residual, found.beats
 
-        advance, fine, _ = beat_functions(model, steps[1], p, u)
+        advance, fine, _ = beat_functions(model, steps[1], p, u, table=table)
 
         def watch(y: Array) -> tuple[Array, Array, Array, Array]:
             def look(s: Array, drive: Any) -> Array:
