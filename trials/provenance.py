@@ -20,7 +20,7 @@ from trials.conduct import Numerics
 from trials.protocol import Protocol
 from vht.files import sha256_bytes, sha256_file
 from vht.patient import VirtualPatient
-from vht.slow_models import longest_step
+from vht.slow_models import method
 from vht.store import Cohort
 
 DISTRIBUTION = "virtual-human-twin"
@@ -64,7 +64,7 @@ def provenance(
             "largest_change_when_steps_are_halved": _step_error(numerics),
             "solver": (
                 f"Anderson-accelerated periodic steady state; Runge–Kutta 4, "
-                f"{_steps(patient)}; slow models in steps of at most {longest_step(patient):g} d"
+                f"{_steps(patient)}; slow models: {method(patient)}"
             ),
             "engine": _engine(patient),
             "precision": "float64",

@@ -59,6 +59,7 @@ def course(
     start_day: int = 0,
     start: np.ndarray | None = None,
     held: Mapping[str, np.ndarray] | None = None,
+    opportunities: Sequence[int] | np.ndarray | None = None,
     refine: int = 1,
 ) -> Course:
     """Run the slow models and read them on some days.
@@ -71,17 +72,23 @@ def course(
         days: days to read, whole numbers, increasing, none before ``start_day``.
         start_day, start: where a run goes on, and the states there, ``(n_state, n)``.
         held: values of inputs that the cycle feeds, shape ``(n,)``, held throughout.
+        opportunities: days on which a dose may change or something may arrive; day 0 always is one. If
+            absent, the days on which doses that are the same for everybody do so, and every day where
+            patients have doses of their own: the steps of one patient do not depend on what others get.
         refine: every step is divided by this.
 
     Raises:
         CompositionError: a dose at a port that takes none.
-        ValueError: a dose that is not a finite number from 0 on, or not given for every day.
+        ValueError: a dose that is not a finite number from 0 on, not given for every day, or given on a day
+            that is no opportunity.
     """
     n, read = len(people), np.asarray(days, dtype=np.int64)
     check_doses(patient, doses)
     if not patient.slow:
         return Course(read, {}, np.zeros((0, n)))
-    ready = prepared_course(patient, people, doses, read, start_day=start_day, refine=refine)
+    ready = prepared_course(
+        patient, people, doses, read, start_day=start_day, opportunities=opportunities, refine=refine
+    )
     models, given = ready.models, held or {}
     kept = np.reshape([np.broadcast_to(given[p], (n,)) for p in models.held], (len(models.held), n))
     seen, state = run(
@@ -116,6 +123,7 @@ def prepared_course(
     days: np.ndarray,
     *,
     start_day: int = 0,
+    opportunities: Sequence[int] | np.ndarray | None = None,
     refine: int = 1,
 ) -> Prepared:
     """Arrange parameters, doses and steps for a run; arguments as for :func:`course`."""
@@ -125,7 +133,15 @@ def prepared_course(
     arriving = tuple(sorted(set(doses) & set(events)))
     models = slow_models(patient, names, arriving)
     amounts, parcels = (_table({p: doses[p] for p in ports}, last, n) for ports in (names, arriving))
-    steps = grid(models.stride, days.tolist(), _eventful(amounts, parcels), start=start_day, refine=refine)
+    if opportunities is None and any(np.ndim(dose) == 2 for dose in doses.values()):
+        opportunities = np.arange(last)
+    dates = {p: _changes(a) for p, a in zip(names, amounts, strict=True)}
+    dates |= {p: _arrivals(a) for p, a in zip(arriving, parcels, strict=True)}
+    eventful = set().union(*dates.values()) if opportunities is None else {0, *map(int, opportunities)}
+    for port, used in dates.items():
+        if missed := sorted(used - eventful):
+            raise ValueError(f"{port}: a dose on day {missed[0]}, which is not one of the opportunities")
+    steps = grid(models.stride, days.tolist(), eventful, start=start_day, refine=refine)
     parameters = np.concatenate(
         [
             np.reshape(
@@ -198,7 +214,11 @@ def _schedule(dose: Any, days: int, n: int, port: str) -> np.ndarray:
     return amounts.reshape(amounts.shape[0], -1)[: max(days, 1)]
 
 
-def _eventful(amounts: np.ndarray, parcels: np.ndarray) -> np.ndarray:
-    """Days on which anybody's dose changes or anything arrives for anybody."""
-    changed = np.diff(amounts, axis=1, prepend=0.0) != 0.0
-    return np.flatnonzero(changed.any(axis=(0, 2)) | (parcels != 0.0).any(axis=(0, 2)))
+def _changes(amounts: np.ndarray) -> set[int]:
+    """Days on which a dose that holds for the day, ``(days, n)``, is another than the day before."""
+    return set(np.flatnonzero((np.diff(amounts, axis=0, prepend=0.0) != 0.0).any(axis=1)).tolist())
+
+
+def _arrivals(parcels: np.ndarray) -> set[int]:
+    """Days on which anything arrives, of amounts ``(days, n)``."""
+    return set(np.flatnonzero((parcels != 0.0).any(axis=1)).tolist())

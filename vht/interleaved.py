@@ -6,7 +6,7 @@ order in the macro-step: the difference to twice the macro-step is an estimate o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -26,6 +26,7 @@ def interleaved_course(
     *,
     start_day: int = 0,
     start: np.ndarray | None = None,
+    opportunities: Sequence[int] | np.ndarray | None = None,
     macro: int = 1,
     refine: int = 1,
 ) -> Course:
@@ -38,35 +39,46 @@ def interleaved_course(
         days: days to read, increasing.
         baselines: untreated cycles, by cyclic model.
         start_day, start: where a run goes on, and the states there.
-        macro: days between evaluations of the cycle.
+        opportunities: as for :func:`vht.course.course`.
+        macro: days for which the slow models see the same cycle, however often it is read.
         refine: every step is divided by this.
     """
     check_doses(patient, doses)
     last, n = int(days[-1]), len(people)
     stops = sorted({start_day, last, *(int(d) for d in days), *range(start_day, last, macro)})
     outputs: dict[str, list[np.ndarray]] = {}
-    states, begin = start, dict(baselines)
+    states = start
     held = {port: np.zeros(n) for port in held_ports(patient)}
 
-    def read(day: int) -> Course:
-        return course(patient, people, doses, [day], start_day=day, start=states, held=held, refine=refine)
+    def advanced(day: int, until: int, seen: dict[str, np.ndarray]) -> Course:
+        return course(
+            patient,
+            people,
+            doses,
+            [until],
+            start_day=day,
+            start=states,
+            held=seen,
+            opportunities=opportunities,
+            refine=refine,
+        )
 
     for day, until in zip(stops, [*stops[1:], None], strict=True):
-        here = read(day)
-        cycles = cycles_on(patient, begin, here.outputs, np.zeros((1, n), dtype=int), refine=refine)
-        held = {
+        here = advanced(day, day, held)
+        cycles = cycles_on(patient, baselines, here.outputs, np.zeros((1, n), dtype=int), refine=refine)
+        seen = {
             ".".join(w.target): w.convert.factor * cycles.outputs[".".join(w.source)][0] + w.convert.offset
             for w in patient.wires
             if ".".join(w.target) in held
         }
         if day in days:  # outputs that show the cycle at once are read with the cycle of the day
-            for port, trace in read(day).outputs.items():
+            for port, trace in advanced(day, day, seen).outputs.items():
                 outputs.setdefault(port, []).append(trace[0])
-        if until is None:
-            break
-        ahead = course(patient, people, doses, [until], start_day=day, start=states, held=held, refine=refine)
-        states = ahead.state
-    final = read(last).state
+        if (day - start_day) % macro == 0:
+            held = seen
+        if until is not None:
+            states = advanced(day, until, held).state
+    final = advanced(last, last, held).state
     return Course(np.asarray(days), {k: np.stack(v) for k, v in outputs.items()}, final)
 
 

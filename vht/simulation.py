@@ -91,6 +91,7 @@ def simulate(
     *,
     doses: Doses | None = ...,
     days: Sequence[float] | int = ...,
+    opportunities: Sequence[int] | np.ndarray | None = ...,
     baselines: Mapping[str, Baseline] | None = ...,
     start: Snapshot | None = ...,
     transient: Literal[False] = ...,
@@ -119,6 +120,7 @@ def simulate(
     *,
     doses: Doses | None = None,
     days: Sequence[float] | int = _DAYS,
+    opportunities: Sequence[int] | np.ndarray | None = None,
     baselines: Mapping[str, Baseline] | None = None,
     start: Snapshot | TransientState | None = None,
     transient: bool = False,
@@ -133,9 +135,12 @@ def simulate(
             array ``(days, n)``. A port is an input that no coupling feeds, whose value holds for the day, or
             an event of a model, an amount that arrives as the day begins.
         days: reporting days, whole numbers from 0; an integer means every seventh day up to it, and it.
+        opportunities: days on which doses may change or arrive, where they are not told by the doses alone:
+            patients with doses of their own may get one on any day if this is absent, and steps that grow
+            after a dose start anew on each. See :func:`vht.course.course`.
         baselines: from :func:`untreated`, where personalisation was done already.
-        start: where an earlier simulation stopped; it goes on from that day with the same patients, to the
-            bit as if it had never stopped.
+        start: where an earlier simulation stopped; it goes on from that day with the same patients and
+            baselines, to the bit as if it had only reported on that day and never stopped.
         transient: beat by beat on a clock of seconds, with the controllers' delays. Then ``doses`` and
             ``days`` are not taken, and ``seconds`` are the arguments of
             :func:`vht.transient.simulate_transient`: ``duration``, ``every``, ``step``, ``inputs``,
@@ -155,7 +160,7 @@ def simulate(
     """
     require_float64()
     if transient:
-        if doses is not None or days != _DAYS:
+        if doses is not None or opportunities is not None or days != _DAYS:
             raise ValueError("a transient takes 'duration' and 'inputs', no doses and days")
         who = typical(patient) if individuals is None else individuals
         if isinstance(start, Snapshot):
@@ -174,23 +179,18 @@ def simulate(
         people = typical(patient) if individuals is None else individuals
     first = 0 if start is None else start.day
     report = _reporting_days(days, first)
-    known = dict(baselines or {})
+    known = {**({} if start is None else start.cycles), **(baselines or {})}
     for model in patient.cyclic:
         if model.name not in known:
             known[model.name] = untreated(patient, model, people)
-    run = _Run(patient, people, doses or {}, report, first, None if start is None else start.slow)
+    begin = None if start is None else start.slow
+    run = _Run(patient, people, doses or {}, report, first, begin, opportunities)
     slow, cycles = run.solve(known)
     failure = first_failure(people, slow.outputs, cycles)
     outputs = slow.outputs | cycles.outputs
     for trace in outputs.values():
         trace[:, failure != None] = np.nan  # noqa: E711
-    state = Snapshot(
-        composition(patient),
-        int(report[-1]),
-        slow.state,
-        {name: base.orbits.state for name, base in known.items()},
-        people,
-    )
+    state = Snapshot(composition(patient), int(report[-1]), slow.state, known, people)
     error = run.errors(outputs, failure)
     return Simulation(patient, report, outputs, failure, cycles.residual, cycles, people, error, state, known)
 
@@ -233,6 +233,7 @@ class _Run:
     report: np.ndarray
     first: int
     start: np.ndarray | None
+    opportunities: Sequence[int] | np.ndarray | None = None
 
     def solve(
         self, baselines: Mapping[str, Baseline], *, refine: int = 1, macro: int = 1
@@ -247,6 +248,7 @@ class _Run:
                 baselines,
                 start_day=self.first,
                 start=self.start,
+                opportunities=self.opportunities,
                 macro=macro,
                 refine=refine,
             )
@@ -258,6 +260,7 @@ class _Run:
                 self.report,
                 start_day=self.first,
                 start=self.start,
+                opportunities=self.opportunities,
                 refine=refine,
             )
         rows = np.broadcast_to(np.arange(self.report.size)[:, None], (self.report.size, len(people)))

@@ -105,9 +105,9 @@ class SlowModels:
         else:
             moved = rk4_step(rate, time, moving, width)
         after = states | at(time + width) | moved
-        if any(m.project for m in self.stepping):
+        if any(m.project for m in self.models):
             fed, _ = self.feed(p, after, time + width, doses, held)
-            for m in self.stepping:
+            for m in self.models:
                 if m.project is not None:
                     after[m.name] = m.project(after[m.name], p[m.name], fed[m.name])
         return self._stack(after, x.shape[1:])
@@ -194,9 +194,14 @@ def stepped(models: SlowModels) -> Stepped:
     return models.problem()
 
 
-def longest_step(patient: VirtualPatient) -> float:
-    """The longest Runge–Kutta step of the slow models, d; infinite if none is needed."""
-    return slow_models(patient, (), ()).stride.longest
+def method(patient: VirtualPatient) -> str:
+    """How the slow models are solved, in words for a report."""
+    models = slow_models(patient, (), ())
+    if not models.stepping:
+        return "closed forms" if models.closed else "none with a state"
+    if any(m.stiff for m in models.stepping):
+        return f"an implicit method of order 5 with a relative tolerance of {stiff.RELATIVE:g}"
+    return f"steps of at most {models.stride.longest:g} d"
 
 
 def held_ports(patient: VirtualPatient) -> tuple[str, ...]:

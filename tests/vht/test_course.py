@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 from organ_models import catalogue
 from organ_models.engines import VARIABLE
 from organ_models.grids import finest, grid
 from organ_models.model import NoFields, OrganModel, Reference, Stride, fields, parameter, variable, variables
+from organ_models.solvers import periodic_orbits, rk4_step
 from vht import CompositionError, Coupling, Individuals, VirtualPatient, simulate, sunitinib_gist, typical
 from vht.course import course, dose_ports, slow_course
+from vht.cycles import untreated
+from vht.interleaved import interleaved_course
+from vht.slow_models import method
+from vht.stiff import StiffSolverMissing
 
 TEST = Reference("test", "made for tests")
 
@@ -91,8 +99,8 @@ def test_steps_are_uniform_unless_a_stride_grows() -> None:
 def test_steps_grow_after_an_event_and_meet_every_reading() -> None:
     stride = Stride(longest=2.0, first=0.01, growth=2.0)
     steps = grid(stride, [5, 21, 42], [0, 21])
-    assert steps.width[0] == pytest.approx(0.01, rel=0.3)  # scaled so that the interval is met
-    assert steps.width.max() <= 2.0
+    assert steps.width[0] == 0.01
+    assert steps.width.max() <= 2.0 + 1e-12  # but for the rounding of times
     assert steps.time.size < 45
     ends = steps.time + steps.width
     for reading, first in zip(steps.readings, steps.first, strict=True):
@@ -102,11 +110,29 @@ def test_steps_grow_after_an_event_and_meet_every_reading() -> None:
     assert steps.width[steps.first[0]] > 0.5
 
 
-def test_a_grid_that_starts_later_takes_the_steps_of_the_whole() -> None:
-    stride = Stride(longest=2.0, first=0.01, growth=2.0)
-    whole, part = grid(stride, [28, 56], [0, 21, 42]), grid(stride, [56], [0, 21, 42], start=28)
-    np.testing.assert_array_equal(part.time, whole.time[whole.first[0] :])
-    np.testing.assert_array_equal(part.width, whole.width[whole.first[0] :])
+@pytest.mark.parametrize("growth", [1.05, 1.3, 2.0])
+@pytest.mark.parametrize("start", [2, 3, 9, 28])
+def test_a_grid_that_starts_later_takes_the_steps_of_the_whole(growth: float, start: int) -> None:
+    """Whatever was read before, and whatever ends the earlier run."""
+    stride, events = Stride(longest=2.0, first=0.01, growth=growth), [0, 7, 42]
+    whole, part = grid(stride, range(57), events), grid(stride, range(start + 1, 57), events, start=start)
+    np.testing.assert_array_equal(part.time, whole.time[whole.first[start] :])
+    np.testing.assert_array_equal(part.width, whole.width[whole.first[start] :])
+    np.testing.assert_array_equal(part.begins, whole.begins[whole.first[start] :])
+    before = grid(stride, range(start + 1), [e for e in events if e < start])
+    np.testing.assert_array_equal(before.width, whole.width[: whole.first[start]])
+
+
+def test_nobody_stops_where_nothing_happens() -> None:
+    steps = grid(Stride(longest=float("inf")), [63], [0, 21, 42])
+    np.testing.assert_array_equal(steps.time, [0, 21, 42])
+    np.testing.assert_array_equal(steps.width, 21)
+
+
+@pytest.mark.parametrize("stride", [Stride(0.0), Stride(1.0, first=0.0), Stride(1.0, 0.1, growth=0.9)])
+def test_steps_that_lead_nowhere_are_refused(stride: Stride) -> None:
+    with pytest.raises(ValueError, match="must not shrink"):
+        grid(stride, [5], [])
 
 
 def test_halved_steps_are_halves() -> None:
@@ -135,18 +161,18 @@ def test_boluses_decay_as_the_closed_form_says(closed: bool) -> None:
     assert (found[3] < 13.0).all()  # day 21 is read before its dose
 
 
-def test_a_graded_grid_is_worth_many_uniform_steps() -> None:
-    """The same number of steps, uniform, errs a hundred times as much."""
-    doses, fast = every(21, 100.0, 63), people([1.0])
-    graded = VirtualPatient([compartment(stride=Stride(2.0, 0.02, 1.25))])
-    uniform = VirtualPatient([compartment(stride=Stride(21 / 22))])
-    truth = superposed(np.array([1.0]), doses, 22)
-    errors = []
-    for patient in (graded, uniform):
-        found = course(patient, fast, {"drug.bolus": doses}, [22, 63]).outputs["drug.amount"][0]
-        errors.append(abs(found / truth - 1)[0])
-    assert errors[0] < 1e-5
-    assert errors[1] > 100 * errors[0]
+def test_a_graded_grid_meets_a_millionth_where_four_times_as_many_uniform_steps_do_not() -> None:
+    doses, days = every(21, 100.0, 63), [1, 21, 22, 42, 63]
+    truth = [superposed(np.array([1.0]), doses, d) for d in days]
+    graded, uniform = Stride(1.0, 0.05, 1.1), Stride(0.125)
+    errors, steps = [], []
+    for stride in (graded, uniform):
+        patient = VirtualPatient([compartment(stride=stride)])
+        found = course(patient, people([1.0]), {"drug.bolus": doses}, days).outputs["drug.amount"]
+        errors.append(np.abs(found - truth).max() / np.max(truth))
+        steps.append(grid(stride, days, [0, 21, 42]).time.size)
+    assert errors[0] < 1e-6 < errors[1]
+    assert steps[1] > 3.5 * steps[0]
 
 
 def test_patients_may_get_different_amounts_and_none_changes_nothing() -> None:
@@ -158,6 +184,42 @@ def test_patients_may_get_different_amounts_and_none_changes_nothing() -> None:
     assert found[2] == 0.0
     alone = course(patient, people([0.2]), {"drug.bolus": 50.0 * every(7, 1.0, 28)}, [28])
     assert alone.outputs["drug.amount"][0, 0] == found[1]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_dose_days_of_others_change_no_bit(closed: bool) -> None:
+    """The steps do not follow the doses of whoever happens to be in the same cohort."""
+    model = compartment(stride=Stride(1.0, 0.1), solution=exact if closed else None)
+    doses = np.zeros((28, 2))
+    doses[[0, 21], 0] = 100.0
+    doses[5, 1] = 70.0
+    patient = VirtualPatient([model])
+    both = course(patient, people([0.3, 0.3]), {"drug.bolus": doses}, [13, 28])
+    alone = course(patient, people([0.3]), {"drug.bolus": doses[:, :1]}, [13, 28])
+    np.testing.assert_array_equal(both.state[:, :1], alone.state)
+    days = [0, 5, 21]
+    fewer = course(patient, people([0.3, 0.3]), {"drug.bolus": doses}, [28], opportunities=days)
+    lone = course(patient, people([0.3]), {"drug.bolus": doses[:, :1]}, [28], opportunities=days)
+    np.testing.assert_array_equal(fewer.state[:, :1], lone.state)
+    left = np.array([[100 * np.exp(-0.3 * 28) + 100 * np.exp(-0.3 * 7), 70 * np.exp(-0.3 * 23)]])
+    for run in (both, fewer):
+        np.testing.assert_allclose(run.state, left, rtol=1e-3)
+
+
+def test_an_opportunity_that_is_not_used_changes_nothing_but_the_steps() -> None:
+    """A jump that would wreck the state if it were made with an amount of zero."""
+    wrecking = compartment(jump=lambda x, e, p: Amount(amount=x.amount + e.bolus + 1000.0))
+    doses = np.zeros((9, 2))
+    doses[0] = [1.0, 0.0]
+    run = course(VirtualPatient([wrecking]), people([0.3, 0.3]), {"drug.bolus": doses}, [9])
+    assert run.outputs["drug.amount"][0, 1] == 0.0
+    assert run.outputs["drug.amount"][0, 0] == pytest.approx(1001.0 * np.exp(-2.7), rel=1e-4)
+
+
+def test_a_dose_between_opportunities_is_refused() -> None:
+    given = {"drug.bolus": every(5, 1.0, 20)}
+    with pytest.raises(ValueError, match=r"drug\.bolus: a dose on day 5, which is not one of the opportuni"):
+        course(VirtualPatient([compartment()]), people([0.3]), given, [20], opportunities=[0, 10])
 
 
 def test_infusions_and_boluses_are_told_apart() -> None:
@@ -197,6 +259,12 @@ def test_a_state_is_stopped_after_every_step() -> None:
     found = slow_course(VirtualPatient([emptied]), people([0.3]), {"drug.bolus": doses}, 30)["drug.amount"]
     assert found.min() == 0.0
     assert found[1, 0] == pytest.approx(0.5)  # 2 - 5 x 0.3
+
+
+def test_a_closed_form_is_stopped_too() -> None:
+    capped = compartment(solution=exact, project=lambda x, p, u: Amount(amount=jnp.minimum(x.amount, 5.0)))
+    found = slow_course(VirtualPatient([capped]), people([0.5]), {"drug.infusion": 10.0}, 30)["drug.amount"]
+    assert found.max() == 5.0  # it would go to infusion over elimination rate, 20
 
 
 @variables
@@ -239,6 +307,52 @@ def test_a_stiff_model_is_solved_implicitly_and_every_patient_alone() -> None:
     np.testing.assert_array_equal(one.state[:, 0], found.state[:, 0])
     explicit = course(VirtualPatient([robertson(stiff=False)]), many, {}, [40])
     assert not np.isfinite(explicit.state).all()
+
+
+def test_a_stiff_model_without_the_solver_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "diffrax", None)
+    with pytest.raises(StiffSolverMissing, match=r"pip install 'virtual-human-twin\[stiff\]'"):
+        course(
+            VirtualPatient([robertson()]), Individuals(np.arange(1), {"kinetics": Rate(rate=[3e7])}), {}, [1]
+        )
+
+
+def test_a_report_says_how_slow_models_were_solved() -> None:
+    assert method(VirtualPatient(["arteriolar_dilator"])) == "none with a state"
+    assert method(VirtualPatient(["sunitinib_blood_pressure"])) == "closed forms"
+    assert method(sunitinib_gist()) == "steps of at most 0.25 d"
+    assert "implicit method" in method(VirtualPatient([robertson()]))
+
+
+# -- the daily grid of quarter days --------------------------------------------------------------------
+
+
+def test_the_sunitinib_models_take_four_steps_a_day_and_the_closed_form_of_a_day() -> None:
+    """Written out here day by day; agreement to rounding on every day, and on fewer days the same bits."""
+    names = ("sunitinib_exposure", "hansson_gist", "sunitinib_blood_pressure")
+    feeds = [Coupling(f"{names[0]}.daily_exposure", f"{n}.daily_exposure") for n in names[1:]]
+    patient = VirtualPatient(names, feeds)
+    who, doses = typical(patient), np.where(np.arange(84) % 42 < 28, 50.0, 0.0)
+    tumour, pressure = (patient.models[n] for n in names[1:])
+    assert pressure.solution is not None
+    p, q = (m.working(who.parameters[m.name]) for m in (tumour, pressure))
+    x, y = tumour.initial(p), pressure.initial(q)
+    size, ratio = [np.exp(x.log_size)], [y.diastolic_pressure_ratio]
+    for day, dose in enumerate(doses):
+        exposure = dose / who.parameters[names[0]].clearance
+        u, v = tumour.Inputs(exposure), pressure.Inputs(exposure)
+        for quarter in range(4):
+            x = rk4_step(lambda t, s, u=u: tumour.derivative(t, s, p, u), day + 0.25 * quarter, x, 0.25)
+        y = pressure.solution(1.0, y, q, v)
+        size.append(np.exp(x.log_size))
+        ratio.append(y.diastolic_pressure_ratio)
+    dosed = {f"{names[0]}.daily_dose": doses}
+    daily = course(patient, who, dosed, range(85))
+    np.testing.assert_allclose(daily.outputs[f"{names[1]}.sum_of_diameters"], size, rtol=1e-13)
+    np.testing.assert_allclose(daily.outputs[f"{names[2]}.diastolic_pressure_ratio"], ratio, rtol=1e-13)
+    few = course(patient, who, dosed, [10, 84])
+    for port, trace in few.outputs.items():
+        np.testing.assert_array_equal(trace, daily.outputs[port][[10, 84]], err_msg=port)
 
 
 # -- both back ends -----------------------------------------------------------------------------------
@@ -344,20 +458,51 @@ BOTH_WAYS = (
 )
 
 
-def test_a_slow_model_may_read_the_cycle_and_the_splitting_error_is_told() -> None:
-    """It settles where thickness = pressure / 90 with the pressure that the circulation then shows; on the
-    way the error of the splitting is what another halving of the macro-step would change."""
+@pytest.fixture(scope="module")
+def remodelled() -> tuple[VirtualPatient, Individuals, np.ndarray]:
+    """A slow wall, and its exact thickness after 48 days from the circulation's own answer to thickness."""
     patient = VirtualPatient([remodelling(), LOOP], BOTH_WAYS)
-    run = simulate(patient, days=[0, 2, 4, 60])
-    thickness = 2 * run.outputs["wall.resistance_ratio"] - 1
-    pressure = run.outputs[f"{LOOP}.mean_pressure"]
-    np.testing.assert_allclose(thickness[-1], pressure[-1] / 90.0, rtol=1e-5)
-    # dx/dt = r (P(x)/90 - x): the pressure is nearly linear in x, so the exact course is close to exponential
-    slope = (pressure[-1] - pressure[0]) / (thickness[-1] - thickness[0]) / 90.0
-    exact = thickness[-1] + (1 - thickness[-1]) * np.exp(-0.3 * (1 - slope) * 4)
-    error = abs(thickness[2] - exact) / exact
-    assert 0.2 < error.item() / run.error.splitting["wall.resistance_ratio"] < 5
-    assert run.error.splitting["wall.resistance_ratio"] < 0.05
+    who = typical(patient)
+    who.parameters["wall"].rate[:] = 0.03
+    loop = patient.models[LOOP]
+    thickness = np.linspace(0.95, 1.1, 7)
+    tables = periodic_orbits(
+        loop, loop.Parameters(), loop.Inputs(systemic_resistance_ratio=0.5 + 0.5 * thickness)
+    )
+    answer = np.polynomial.Chebyshev.fit(thickness, tables.outputs["mean_pressure"], 4)
+    found = solve_ivp(
+        lambda t, x: 0.03 * (answer(x) / 90.0 - x), (0, 48), [1.0], rtol=1e-10, atol=1e-12, t_eval=[24, 48]
+    )
+    return patient, who, 0.5 + 0.5 * found.y[0]
+
+
+def test_the_splitting_is_of_first_order_and_meets_a_fine_reference(remodelled: Any) -> None:
+    patient, who, exact = remodelled
+    untreated_cycle = {LOOP: untreated(patient, patient.models[LOOP], who)}
+    errors = []
+    for macro in (8, 4, 2, 1):
+        run = interleaved_course(patient, who, {}, np.array([24, 48]), untreated_cycle, macro=macro)
+        errors.append(np.abs(run.outputs["wall.resistance_ratio"][:, 0] / exact - 1))
+    assert (errors[-1] < 2e-4).all()
+    for coarse, fine in itertools.pairwise(np.array(errors)):
+        np.testing.assert_allclose(coarse / fine, 2.0, rtol=0.15)
+
+
+def test_the_splitting_error_is_told_however_often_somebody_looks(remodelled: Any) -> None:
+    """At first order the difference to twice the macro-step is the error."""
+    patient, who, exact = remodelled
+    told = []
+    for days in ([0, 24, 48], list(range(49))):
+        run = simulate(patient, who, days=days)
+        error = np.abs(run.outputs["wall.resistance_ratio"][[days.index(24), -1], 0] / exact - 1).max()
+        told.append(run.error.splitting["wall.resistance_ratio"])
+        assert 0.5 < error / told[-1] < 2
+        assert run.outputs["wall.resistance_ratio"][-1, 0] == pytest.approx(exact[-1], rel=2e-4)
+    assert told[0] > 1e-6
+
+
+def test_without_a_slow_reader_there_is_no_splitting() -> None:
+    assert simulate(VirtualPatient([compartment()]), people([0.3]), days=[0, 7]).error.splitting == {}
 
 
 def test_typical_people_need_no_doses() -> None:
