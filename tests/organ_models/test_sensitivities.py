@@ -22,13 +22,14 @@ FIXED = ("valve_backward_resistance", "compliance_pressure_exponent")
 WRT = [k for k in fields(CIRCULATION.Parameters) if k not in FIXED] + list(fields(CIRCULATION.Inputs))
 
 
+SHAPE = ("aortic_characteristic_impedance", "systole_scale", "contraction_share", "activation_exponent")
 MOVES_EVENTS = ("heart_rate", "heart_rate_ratio", "systole_scale", "contraction_share")
 
 
 def crowd() -> dict[str, np.ndarray]:
     luck = np.random.default_rng(0)
     made = {
-        k: np.full(N, f.default) * (1.0 if k in FIXED else np.exp(0.1 * luck.standard_normal(N)))
+        k: np.full(N, f.default) * (1.0 if k in (*FIXED, *SHAPE) else np.exp(0.1 * luck.standard_normal(N)))
         for k, f in fields(CIRCULATION.Parameters).items()
     }
     return {**made, "aortic_characteristic_impedance": np.linspace(0.01, 0.06, N)}
