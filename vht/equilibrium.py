@@ -250,6 +250,34 @@ def _balance(
     )
 
 
+def at_rest(
+    model: OrganModel, parameters: Mapping[str, float], inputs: Mapping[str, float]
+) -> dict[str, float]:
+    """Outputs of one controller whose inputs have long been what they are.
+
+    Args:
+        model: a controller.
+        parameters: by name, as published.
+        inputs: by port; the others at their defaults. Delayed ports show the present.
+    """
+    patient = VirtualPatient([model])
+    p = {model.name: model.working(model.Parameters(**parameters))}
+    fed = {f"{model.name}.{port}": value for port, value in inputs.items()}
+    kind = model.State
+
+    def look(rows: Any) -> tuple[Any, Any]:
+        states = {model.name: kind(*rows)}
+        given, seen = control_outputs(patient, p, states, {}, fed)
+        rates = model.derivative(0.0, states[model.name], p[model.name], given[model.name])
+        return jnp.stack([jnp.asarray(v, float) for v in values(rates).values()]), seen[model.name]
+
+    rest = jnp.stack([jnp.asarray(v, float) for v in values(model.initial(p[model.name])).values()])
+    for _ in range(_NEWTON):
+        slope = jax.jacfwd(lambda x: look(x)[0])(rest)
+        rest = rest - jnp.linalg.solve(slope, look(rest)[0])
+    return {name: float(value) for name, value in look(rest)[1].items()}
+
+
 # ---------------------------------------------------------------------------------------------------
 
 
