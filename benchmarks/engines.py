@@ -62,7 +62,7 @@ def hand_written(steps: tuple[int, int]) -> Solver:
     library = Path(folder) / "hand_written.so"
     source = Path(__file__).with_name("hand_written.c")
     flags = ["-O3", "-march=native", "-mprefer-vector-width=512", "-ffast-math", "-shared", "-fPIC"]
-    subprocess.run([compiler, *flags, str(source), "-o", str(library), "-lmvec", "-lm"], check=True)
+    subprocess.run([compiler, *flags, str(source), "-o", str(library), "-lm"], check=True)
     run = ctypes.CDLL(str(library)).run
     run.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_int] * 3
 
@@ -76,7 +76,7 @@ def hand_written(steps: tuple[int, int]) -> Solver:
         whole = -(-n // 8) * 8
         lanes = np.minimum(np.arange(whole), n - 1)
         q, y = tiled(coefficients(n)[:, lanes]), tiled(starts(n)[:, lanes])
-        table, out = aligned((2 * max(steps) + 1, 2, 8)), aligned((whole // 8, 8, 8))
+        table, out = aligned((2 * steps[1] + 1, 2, 8)), aligned((whole // 8, 8, 8))
         for group in range(whole // 8):
             addresses = (x.ctypes.data for x in (q[group], y[group], table, out[group]))
             run(*addresses, *steps, beats)

@@ -181,7 +181,9 @@ def drive(time: Array, p: Parameters, u: Inputs) -> Drive:
     beat = period(p, u)
     systole = 0.5 - 0.075 / beat
     return Drive(
-        ventricular_activation=_activation(since_onset(time, beat), systole * (2.0 / 3.0), systole * (1.0 / 3.0)),
+        ventricular_activation=_activation(
+            since_onset(time, beat), systole * (2.0 / 3.0), systole * (1.0 / 3.0)
+        ),
         atrial_activation=_activation(since_onset(time + 0.16, beat), 0.10, 0.10),
     )
 
