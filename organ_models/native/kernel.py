@@ -24,7 +24,7 @@ _STAGES = ((0, 0.5, 1.0 / 6.0), (1, 0.5, 2.0 / 6.0), (1, 1.0, 2.0 / 6.0), (2, No
 """Row of the drive, how far ahead the next stage looks, weight in the sum."""
 
 
-class _Attributes(ir.values.FunctionAttributes):  # type: ignore[misc]
+class _Attributes(ir.values.FunctionAttributes):
     """Attributes of a function, among them one that llvmlite does not list.
 
     Vectors that find no register are kept on the stack, which the caller aligns to 16 bytes only. Where they
