@@ -19,8 +19,8 @@ from organ_models.catalogue import model as catalogue_model
 from organ_models.model import OrganModel, fields
 from organ_models.scenarios import BASELINE, DEFAULT_VARIANT, reported, scenarios, variants
 from organ_models.solvers import periodic_orbits, waveforms
+from vht.controls import at_rest
 from vht.course import slow_course
-from vht.equilibrium import at_rest
 from vht.patient import VirtualPatient
 from vht.population import Individuals
 
