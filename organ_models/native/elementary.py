@@ -12,17 +12,18 @@ import math
 from decimal import Decimal, localcontext
 from typing import Any
 
-from organ_models.native.lanes import INTEGER, Arithmetic, Lanes
+from organ_models.native.lanes import DOUBLE, INTEGER, Arithmetic, Lanes
 
 C_LIBRARY = (
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cosh", "erf", "erfc", "exp2",
-    "expm1", "log1p", "pow", "sinh", "tan", "tanh",
+    "expm1", "log1p", "sinh", "tan", "tanh",
 )  # fmt: skip
 """Functions whose names are the same in JAX and in C."""
 
 # adding and taking away 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits
 _ROUNDER = 6755399441055744.0
 _LARGEST_ANGLE = 2.0**28
+_LARGEST_EXPONENT = 700.0
 
 
 def _parts(value: Decimal, *bits: int) -> tuple[float, ...]:
@@ -71,6 +72,17 @@ def exp(a: Arithmetic, x: Lanes) -> Lanes:
 
 def log(a: Arithmetic, x: Lanes) -> Lanes:
     """Natural logarithm; minus infinity at zero, NaN below."""
+    k, small, _ = _logarithm(a, x)
+    result = a.fma(k, a.constant(_LN2[0]), small)
+    infinite = a.compare("==", x, a.constant(math.inf))
+    result = a.select(infinite, x, result)
+    result = a.select(a.compare("==", x, a.constant(0.0)), a.constant(-math.inf), result)
+    bad = a.either(a.compare("<", x, a.constant(0.0)), a.unordered(x))
+    return a.select(bad, a.constant(math.nan), result)
+
+
+def _logarithm(a: Arithmetic, x: Lanes) -> tuple[Lanes, Lanes, Lanes]:
+    """``k``, ``small`` and what its rounding lost: ln x is ``k`` times the head of ln 2, plus both."""
     tiny = a.compare("<", x, a.constant(2.0**-1022))
     normal = a.select(tiny, _times(a, x, a.constant(2.0**54)), x)
     # exponent and mantissa so that the mantissa lies within a factor sqrt(2) of one
@@ -86,13 +98,29 @@ def log(a: Arithmetic, x: Lanes) -> Lanes:
     rest = a.mul(z, _horner(a, z, [2.0 / (2 * n + 3) for n in range(11)]))
     half_square = _times(a, _times(a, f, f), a.constant(0.5))
     inner = a.fma(s, a.add(half_square, rest), _times(a, k, a.constant(_LN2[1])))
-    small = a.sub(f, a.sub(half_square, inner))
-    result = a.fma(k, a.constant(_LN2[0]), small)
-    infinite = a.compare("==", x, a.constant(math.inf))
-    result = a.select(infinite, x, result)
-    result = a.select(a.compare("==", x, a.constant(0.0)), a.constant(-math.inf), result)
-    bad = a.either(a.compare("<", x, a.constant(0.0)), a.unordered(x))
-    return a.select(bad, a.constant(math.nan), result)
+    less = a.sub(half_square, inner)
+    small = a.sub(f, less)
+    return k, small, a.sub(a.sub(f, small), less)
+
+
+def power(a: Arithmetic, x: Lanes, y: Lanes) -> Lanes:
+    """``x`` to the power ``y``, by exponential and logarithm; a first power costs nothing."""
+    x, y = a.convert(x, DOUBLE), a.convert(y, DOUBLE)
+
+    def raised() -> Lanes:
+        k, small, lost = _logarithm(a, x)
+        whole = _times(a, k, a.constant(_LN2[0]))  # exact: the head of ln 2 has 32 bits
+        high = a.add(whole, small)
+        low = a.add(a.sub(small, a.sub(high, whole)), lost)
+        head = _times(a, y, high)
+        tail = a.fma(y, low, a.fma(y, high, a.neg(head)))
+        near = exp(a, head)
+        found = a.fma(near, tail, near)
+        positive = a.both(a.compare(">", x, a.constant(0.0)), a.compare("<", x, a.constant(math.inf)))
+        moderate = a.compare("<", a.call("fabs", head), a.constant(_LARGEST_EXPONENT))
+        return a.one_by_one("pow", (x, y), a.opposite(a.both(positive, moderate)), found)
+
+    return a.only_where(a.compare("!=", y, a.constant(1.0)), raised, x)
 
 
 def sin(a: Arithmetic, x: Lanes) -> Lanes:

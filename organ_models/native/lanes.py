@@ -256,14 +256,20 @@ class Arithmetic:
 
         if where is None or instead is None:
             return self._made(scalar(), *operands)
+        return self.only_where(where, lambda: self._made(scalar(), *operands), instead)
+
+    def only_where(self, where: Lanes, compute: Callable[[], Lanes], instead: Lanes) -> Lanes:
+        """What ``compute`` emits, taken ``where`` it is needed, else ``instead``; skipped if no lane needs it."""
+        builder = self.builder(where, instead)
         before = builder.block
-        with builder.if_then(self.any(builder, where), likely=False):
-            chosen = builder.select(where.value, scalar(), instead.value)
-            slow = builder.block
-        merged = builder.phi(self.vector(DOUBLE))
+        with builder.if_then(self.any(builder, where)):
+            found = compute()
+            chosen = builder.select(where.value, found.value, instead.value)
+            end = builder.block
+        merged = builder.phi(instead.value.type)
         merged.add_incoming(instead.value, before)
-        merged.add_incoming(chosen, slow)
-        return self._made(merged, *operands)
+        merged.add_incoming(chosen, end)
+        return self._made(merged, where, instead)
 
 
 def declared(module: ir.Module, name: str, result: ir.Type, arguments: list[ir.Type]) -> ir.Function:

@@ -40,7 +40,7 @@ def width() -> int:
 
 def _find_c_library() -> None:
     """Tell LLVM where the mathematical functions of the C library are."""
-    names = [*C_LIBRARY, "sin", "cos", "fmod"]
+    names = [*C_LIBRARY, "sin", "cos", "fmod", "pow"]
     for place in (None, ctypes.util.find_library("m")):
         try:
             library = ctypes.CDLL(place)

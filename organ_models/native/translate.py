@@ -201,6 +201,7 @@ _ELEMENTWISE: dict[str, Callable[..., Lanes]] = {
     "log": elementary.log,
     "sin": elementary.sin,
     "cos": elementary.cos,
+    "pow": elementary.power,
     "logistic": _logistic,
     "sqrt": lambda a, x: a.call("sqrt", x),
     "rsqrt": lambda a, x: a.quotient(a.constant(1.0), a.call("sqrt", x)),

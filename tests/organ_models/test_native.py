@@ -91,6 +91,21 @@ def test_elementary_functions_agree_with_numpy(name: str, domain: np.ndarray) ->
         np.testing.assert_allclose(special, getattr(np, name)(ODD), rtol=1e-13, atol=5e-324)
 
 
+@pytest.mark.parametrize("size", [1e-3, 1.0, 30.0, 600.0])
+def test_powers_agree_with_numpy(size: float) -> None:
+    """``size`` is the logarithm of the largest result; NumPy's power errs by about a unit in the last place."""
+    x = np.exp(spread(-3.0, 3.0)) * 10.0 ** np.round(spread(-40.0, 40.0)[::-1])
+    y = size / np.log(x) * spread(-1.0, 1.0)[::-1]
+    np.testing.assert_allclose(compiled(jnp.power, x, y), x**y, rtol=1e-14)
+    np.testing.assert_array_equal(compiled(jnp.power, x, np.ones_like(x)), x)
+
+
+def test_powers_of_odd_numbers_are_those_of_numpy() -> None:
+    x, y = (side.ravel() for side in np.meshgrid(ODD, np.append(ODD, [2.0, -3.0, 1e9])))
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(compiled(jnp.power, x, y), np.power(x, y), rtol=1e-14, atol=5e-324)
+
+
 @pytest.mark.parametrize("divisor", [spread(0.3, 1.5), -spread(0.3, 1.5), 0.1 * np.arange(1, 20_004)])
 def test_remainders_are_exact(divisor: np.ndarray) -> None:
     """fmod is exact in floating point: NumPy and the native back end give the same bits."""
