@@ -259,7 +259,7 @@ class Arithmetic:
         return self.only_where(where, lambda: self._made(scalar(), *operands), instead)
 
     def only_where(self, where: Lanes, compute: Callable[[], Lanes], instead: Lanes) -> Lanes:
-        """What ``compute`` emits, taken ``where`` it is needed, else ``instead``; skipped if no lane needs it."""
+        """What ``compute`` emits ``where`` it is needed, else ``instead``; skipped if no lane needs it."""
         builder = self.builder(where, instead)
         before = builder.block
         with builder.if_then(self.any(builder, where)):
