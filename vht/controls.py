@@ -129,8 +129,8 @@ def resting(
         fed: inputs of controllers that are given, by port.
 
     The function takes rows with patients along the last axis: parameters of all controllers, values of
-    ``fed``, signals ``(signal, phase, n)``, and states to start from (no rows: the controllers' own). It gives
-    outputs, mean over the beat, NaN where there is no rest, and the states.
+    ``fed``, signals ``(signal, phase, n)``, and states to start from (no rows: the controllers' own). It
+    gives outputs, mean over the beat, NaN where there is no rest, and the states.
     """
     controllers = patient.controllers
     shown = [] if model is None else [f"{model.name}.{s}" for s in fields(model.Signals)]
