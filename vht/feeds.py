@@ -23,6 +23,15 @@ class Feed:
     times: dict[str, np.ndarray]
     columns: list[np.ndarray]
 
+    def at(self, time: float) -> dict[str, np.ndarray]:
+        """Values at an instant (s), by port, shape ``(n,)``."""
+        found = {}
+        for (port, knots), column in zip(self.times.items(), self.columns, strict=True):
+            after = int(np.clip(np.searchsorted(knots, time, side="right"), 1, len(knots) - 1))
+            share = np.clip((time - knots[after - 1]) / (knots[after] - knots[after - 1]), 0.0, 1.0)
+            found[port] = column[after - 1] * (1 - share) + column[after] * share
+        return found
+
 
 def feeds(patient: VirtualPatient, inputs: Mapping[str, Any], n: int) -> Feed:
     """Check what is given.

@@ -101,6 +101,8 @@ def plot_transient(transient: Transient, individual: int = 0) -> Figure:
         for label, names in shown
         if (ports := [p for q in names if (p := patient.output_of(q))])
     ]
+    if not panels:
+        raise ValueError("no model of this virtual patient has something to plot here; use its outputs")
     figure, axes = plt.subplots(
         len(panels), 1, figsize=(6.4, 2.1 * len(panels)), layout="constrained", sharex=True
     )

@@ -21,7 +21,7 @@ from vht.interleaved import interleaved_course, reads_cycle, relative_difference
 from vht.patient import VirtualPatient
 from vht.population import Individuals, typical
 from vht.snapshot import Snapshot, check, composition
-from vht.transient import Transient, TransientState, simulate_transient
+from vht.transient import Standing, Transient, TransientState, simulate_transient
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,13 +60,25 @@ class Simulation:
             f"{failed} failed, {len(self.outputs)} outputs)"
         )
 
+    def standing(self, patient: VirtualPatient, day: float | None = None) -> Standing:
+        """Where the slow models stand on a reporting day, the last one if absent."""
+        if patient is not self.patient:
+            check(self.state.composition, patient)
+        row = self._row(float(self.days[-1]) if day is None else day)
+        slow = {f"{m.name}.{o}" for m in self.patient.slow for o in fields(m.Outputs)}
+        outputs = {port: trace[row] for port, trace in self.outputs.items() if port in slow}
+        return Standing(outputs, self.baselines, self.failure)
+
+    def _row(self, day: float) -> int:
+        if day not in self.days:
+            raise ValueError(f"day {day:g} is not a reporting day of this simulation")
+        return int(np.flatnonzero(self.days == day)[0])
+
     def waveform(self, day: float, individual: int = 0) -> dict[str, np.ndarray]:
         """Signals of the cyclic model over one beat of one patient: ``time`` (s) and each signal."""
         if not self.patient.cyclic:
             raise ValueError("this virtual patient has no cyclic model")
-        row = int(np.flatnonzero(self.days == day)[0]) if day in self.days else None
-        if row is None:
-            raise ValueError(f"day {day:g} is not a reporting day of this simulation")
+        row = self._row(day)
         model = self.patient.cyclic[0]
         parameters = take(self.individuals.parameters[model.name], [individual], len(self.individuals))
         ports = {p: self.cycles.inputs[f"{model.name}.{p}"][row, [individual]] for p in fields(model.Inputs)}
@@ -117,8 +129,9 @@ def simulate(
     individuals: Individuals | None = ...,
     *,
     baselines: Mapping[str, Baseline] | None = ...,
-    start: TransientState | None = ...,
+    start: TransientState | Simulation | None = ...,
     transient: Literal[True],
+    day: float | None = ...,
     duration: float,
     every: float = ...,
     step: float = ...,
@@ -135,8 +148,9 @@ def simulate(
     days: Sequence[float] | int = _DAYS,
     opportunities: Sequence[int] | np.ndarray | None = None,
     baselines: Mapping[str, Baseline] | None = None,
-    start: Snapshot | TransientState | None = None,
+    start: Snapshot | TransientState | Simulation | None = None,
     transient: bool = False,
+    day: float | None = None,
     **seconds: Any,
 ) -> Simulation | Transient:
     """Simulate virtual patients over days, or beat by beat.
@@ -157,7 +171,10 @@ def simulate(
         transient: beat by beat on a clock of seconds, with the controllers' delays. Then ``doses`` and
             ``days`` are not taken, and ``seconds`` are the arguments of
             :func:`vht.transient.simulate_transient`: ``duration``, ``every``, ``step``, ``inputs``,
-            ``signals_of``.
+            ``signals_of``. The slow models are held where they stand on day 0; where ``start`` is a
+            simulation, on one of its days and with its patients; where it is the state of a transient, as
+            they were.
+        day: the day of that simulation; its last one if absent.
 
     Returns:
         :class:`Simulation`, or :class:`vht.transient.Transient`.
@@ -175,13 +192,23 @@ def simulate(
     if transient:
         if doses is not None or opportunities is not None or days != _DAYS:
             raise ValueError("a transient takes 'duration' and 'inputs', no doses and days")
-        who = typical(patient) if individuals is None else individuals
         if isinstance(start, Snapshot):
-            raise ValueError("a transient starts from the state of a transient")
+            raise ValueError("a transient starts from a simulation or from the state of a transient")
+        if isinstance(start, Simulation):
+            if individuals is not None:
+                raise ValueError("a start says who the individuals are; leave them out")
+            stands = start.standing(patient, day)
+            return simulate_transient(
+                patient, start.individuals, baselines=baselines, start=stands, **seconds
+            )
+        if day is not None:
+            raise ValueError("'day' is a day of a simulation; give that as 'start'")
+        who = typical(patient) if individuals is None else individuals
         return simulate_transient(patient, who, baselines=baselines, start=start, **seconds)
-    if seconds:
-        raise TypeError(f"simulate takes {', '.join(seconds)} only with transient=True")
-    if isinstance(start, TransientState):
+    if seconds or day is not None:
+        wrong = [*seconds, *([] if day is None else ["day"])]
+        raise TypeError(f"simulate takes {', '.join(wrong)} only with transient=True")
+    if isinstance(start, TransientState | Simulation):
         raise ValueError("a simulation over days starts from the state of one")
     if start is not None:
         if individuals is not None:
