@@ -1,0 +1,441 @@
+"""The circulation of Ursino 1998, which the carotid baroreflex of the same paper regulates.
+
+Systemic arteries, one peripheral bed with a splanchnic and an extrasplanchnic way through it, two venous
+beds with unstressed volumes that the reflex moves, atria without contraction, pulmonary arteries, periphery
+and veins. A ventricle turns from an exponential to a linear pressure–volume law along ``phi = sin^2(pi t /
+T_sys)``, ``T_sys = 0.5 - 0.075 / T``, and its outflow has a resistance in proportion to its pressure.
+
+Elastances, resistances, unstressed volumes and the period of the heart are inputs; left unconnected they
+hold the source's basal values. Blood of the venous beds is counted in total, unstressed volume included:
+what the source writes as a flow ``-dV_u/dt`` and as closure by total volume is then plain balance of mass.
+
+Units: mm[Hg], mL, s.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from organ_models.cardiovascular.activation import since_onset
+from organ_models.model import Array, Cycle, OrganModel, parameter, variable, variables
+from organ_models.references import BONNEMAIN_2021, URSINO_1998
+from organ_models.validation.ursino import CHECKS, SCENARIOS
+
+_R, _C, _L, _E = "mm[Hg].s/mL", "mL/mm[Hg]", "mm[Hg].s2/mL", "mm[Hg]/mL"
+_WIDE = 30.0
+
+
+def _p(value: float, unit: str, doc: str, **extra: Any) -> Any:
+    given = {"source": URSINO_1998, "bounds": (value / _WIDE, value * _WIDE), **extra}
+    return parameter(value, unit, doc, **given)
+
+
+def _unstressed(value: float, doc: str) -> Any:
+    return _p(value, "mL", f"unstressed volume of {doc}", bounds=(0, 3000))
+
+
+def _assist(unit: str, doc: str) -> Any:
+    """A coefficient of an assist device; all zero is none."""
+    return _p(0.0, unit, f"assist device: {doc}", bounds=(-1e6, 1e6), source=BONNEMAIN_2021)
+
+
+@variables
+class Parameters:
+    blood_volume: Array = _p(5300.0, "mL", "total blood volume")
+    systemic_arterial_compliance: Array = _p(0.28, _C, "systemic arteries")
+    splanchnic_peripheral_compliance: Array = _p(2.05, _C, "splanchnic peripheral bed")
+    extrasplanchnic_peripheral_compliance: Array = _p(1.67, _C, "extrasplanchnic peripheral bed")
+    splanchnic_venous_compliance: Array = _p(61.11, _C, "splanchnic veins")
+    extrasplanchnic_venous_compliance: Array = _p(50.0, _C, "extrasplanchnic veins")
+    pulmonary_arterial_compliance: Array = _p(0.76, _C, "pulmonary arteries")
+    pulmonary_peripheral_compliance: Array = _p(5.8, _C, "pulmonary peripheral bed")
+    pulmonary_venous_compliance: Array = _p(25.37, _C, "pulmonary veins")
+    left_atrial_compliance: Array = _p(19.23, _C, "left atrium")
+    right_atrial_compliance: Array = _p(31.25, _C, "right atrium")
+    splanchnic_peripheral_unstressed_volume: Array = _unstressed(274.4, "the splanchnic peripheral bed")
+    extrasplanchnic_peripheral_unstressed_volume: Array = _unstressed(336.6, "the extrasplanchnic bed")
+    pulmonary_peripheral_unstressed_volume: Array = _unstressed(123.0, "the pulmonary peripheral bed")
+    pulmonary_venous_unstressed_volume: Array = _unstressed(120.0, "pulmonary veins")
+    left_atrial_unstressed_volume: Array = _unstressed(25.0, "the left atrium")
+    right_atrial_unstressed_volume: Array = _unstressed(25.0, "the right atrium")
+    systemic_arterial_resistance: Array = _p(0.06, _R, "systemic arteries")
+    splanchnic_venous_resistance: Array = _p(0.038, _R, "splanchnic veins")
+    extrasplanchnic_venous_resistance: Array = _p(0.016, _R, "extrasplanchnic veins")
+    pulmonary_arterial_resistance: Array = _p(0.023, _R, "pulmonary arteries")
+    pulmonary_peripheral_resistance: Array = _p(0.0894, _R, "pulmonary peripheral bed")
+    pulmonary_venous_resistance: Array = _p(0.0056, _R, "pulmonary veins")
+    mitral_resistance: Array = _p(0.0025, _R, "open mitral valve")
+    tricuspid_resistance: Array = _p(0.0025, _R, "open tricuspid valve")
+    systemic_arterial_inertance: Array = _p(2.2e-4, _L, "systemic arteries")
+    pulmonary_arterial_inertance: Array = _p(1.8e-4, _L, "pulmonary arteries")
+    left_ventricular_unstressed_volume: Array = _p(16.77, "mL", "left ventricle, end-systolic law")
+    right_ventricular_unstressed_volume: Array = _p(40.8, "mL", "right ventricle, end-systolic law")
+    passive_pressure: Array = _p(1.5, "mm[Hg]", "scale of both ventricles' passive pressure")
+    left_ventricular_stiffness: Array = _p(0.014, "/mL", "left ventricle, passive", bounds=(0.001, 0.1))
+    right_ventricular_stiffness: Array = _p(0.011, "/mL", "right ventricle, passive", bounds=(0.001, 0.1))
+    left_outflow_resistance: Array = _p(3.75e-4, "s/mL", "of the aortic valve, over ventricular pressure")
+    right_outflow_resistance: Array = _p(1.4e-3, "s/mL", "of the pulmonary valve, over ventricular pressure")
+    assist_quadratic: Array = _assist("mL/s/mm[Hg]2", "flow per head squared")
+    assist_linear: Array = _assist("mL/s/mm[Hg]", "flow per head")
+    assist_constant: Array = _assist("mL/s", "flow at no head")
+    assist_lowest_head: Array = _assist("mm[Hg]", "the curve is flat below this head")
+    assist_highest_head: Array = _assist("mm[Hg]", "the curve is flat above this head")
+    assist_lowest_flow: Array = _assist("mL/s", "smallest flow")
+    assist_highest_flow: Array = _assist("mL/s", "largest flow")
+
+
+@variables
+class State:
+    systemic_arterial_pressure: Array = variable("mm[Hg]", "pressure of systemic arteries")
+    systemic_arterial_flow: Array = variable("mL/s", "flow from systemic arteries to the periphery")
+    systemic_peripheral_pressure: Array = variable("mm[Hg]", "pressure of both peripheral beds")
+    splanchnic_venous_volume: Array = variable("mL", "all blood of the splanchnic veins")
+    extrasplanchnic_venous_volume: Array = variable("mL", "all blood of the extrasplanchnic veins")
+    right_atrial_pressure: Array = variable("mm[Hg]", "right-atrial pressure")
+    right_ventricular_volume: Array = variable("mL", "right-ventricular volume")
+    pulmonary_arterial_pressure: Array = variable("mm[Hg]", "pressure of pulmonary arteries")
+    pulmonary_arterial_flow: Array = variable("mL/s", "flow from pulmonary arteries to the periphery")
+    pulmonary_peripheral_pressure: Array = variable("mm[Hg]", "pressure of the pulmonary peripheral bed")
+    pulmonary_venous_pressure: Array = variable("mm[Hg]", "pressure of pulmonary veins")
+    left_atrial_pressure: Array = variable("mm[Hg]", "left-atrial pressure")
+    left_ventricular_volume: Array = variable("mL", "left-ventricular volume")
+
+
+@variables
+class Inputs:
+    left_ventricular_elastance: Array = variable("mm[Hg]/mL", "end-systolic", default=2.95)
+    right_ventricular_elastance: Array = variable("mm[Hg]/mL", "end-systolic", default=1.75)
+    splanchnic_resistance: Array = variable("mm[Hg].s/mL", "splanchnic peripheral bed", default=3.307)
+    other_resistance: Array = variable("mm[Hg].s/mL", "extrasplanchnic peripheral bed", default=1.407)
+    splanchnic_volume: Array = variable("mL", "unstressed, of splanchnic veins", default=1121.0)
+    other_volume: Array = variable("mL", "unstressed, of extrasplanchnic veins", default=1375.0)
+    # 0.58 s and the source's initial effects of the two nerves, -0.169 s and 0.432 s
+    heart_period: Array = variable("s", "period of the heart", default=0.843)
+    infused_volume: Array = variable("mL", "blood added since the start; negative: lost", default=0.0)
+
+
+@variables
+class Signals:
+    systemic_arterial_pressure: Array = variable("mm[Hg]", "pressure of systemic arteries")
+    pulmonary_arterial_pressure: Array = variable("mm[Hg]", "pressure of pulmonary arteries")
+    left_ventricular_pressure: Array = variable("mm[Hg]", "left-ventricular pressure")
+    right_ventricular_pressure: Array = variable("mm[Hg]", "right-ventricular pressure")
+    left_atrial_pressure: Array = variable("mm[Hg]", "left-atrial pressure")
+    right_atrial_pressure: Array = variable("mm[Hg]", "right-atrial pressure")
+    left_ventricular_volume: Array = variable("mL", "left-ventricular volume")
+    right_ventricular_volume: Array = variable("mL", "right-ventricular volume")
+    aortic_valve_flow: Array = variable("mL/s", "flow through the aortic valve")
+    mitral_valve_flow: Array = variable("mL/s", "flow through the mitral valve")
+    pulmonary_valve_flow: Array = variable("mL/s", "flow through the pulmonary valve")
+    tricuspid_valve_flow: Array = variable("mL/s", "flow through the tricuspid valve")
+    assist_flow: Array = variable("mL/s", "flow of the assist device from ventricle to arteries")
+
+
+@variables
+class Outputs:
+    systolic_blood_pressure: Array = variable(
+        "mm[Hg]", "maximum of arterial pressure", quantity="systolic_blood_pressure"
+    )
+    diastolic_blood_pressure: Array = variable(
+        "mm[Hg]", "minimum of arterial pressure", quantity="diastolic_blood_pressure"
+    )
+    mean_arterial_pressure: Array = variable(
+        "mm[Hg]", "time mean of arterial pressure", quantity="mean_blood_pressure"
+    )
+    heart_rate: Array = variable("/min", "60 s over the period of the cycle", quantity="heart_rate")
+    stroke_volume: Array = variable("mL", "left end-diastolic minus end-systolic", quantity="stroke_volume")
+    ejection_fraction: Array = variable("%", "left ventricle", quantity="left_ventricular_ejection_fraction")
+    cardiac_output: Array = variable("L/min", "through aortic valve and device", quantity="cardiac_output")
+    lv_end_diastolic_volume: Array = variable("mL", "largest volume of the left ventricle")
+    lv_end_systolic_volume: Array = variable("mL", "smallest volume of the left ventricle")
+    rv_end_diastolic_volume: Array = variable("mL", "largest volume of the right ventricle")
+    rv_end_systolic_volume: Array = variable("mL", "smallest volume of the right ventricle")
+    lv_end_diastolic_pressure: Array = variable("mm[Hg]", "left-ventricular pressure at ventricular onset")
+    peak_left_ventricular_pressure: Array = variable("mm[Hg]", "maximum of the pressure")
+    peak_right_ventricular_pressure: Array = variable("mm[Hg]", "maximum of the pressure")
+    systolic_pulmonary_artery_pressure: Array = variable("mm[Hg]", "maximum of the pressure")
+    diastolic_pulmonary_artery_pressure: Array = variable("mm[Hg]", "minimum of the pressure")
+    mean_pulmonary_artery_pressure: Array = variable("mm[Hg]", "time mean")
+    left_atrial_pressure: Array = variable("mm[Hg]", "time mean")
+    right_atrial_pressure: Array = variable("mm[Hg]", "time mean")
+    peak_aortic_valve_flow: Array = variable("mL/s", "maximum of the flow")
+    peak_mitral_valve_flow: Array = variable("mL/s", "maximum of the flow")
+    assist_flow: Array = variable("L/min", "mean flow of the assist device")
+
+
+@variables
+class Drive:
+    activation: Array = variable("1", "activation of both ventricles, 0 to 1")
+
+
+def period(p: Parameters, u: Inputs) -> Array:
+    """Period of the cycle, s."""
+    return u.heart_period
+
+
+def drive(time: Array, p: Parameters, u: Inputs) -> Drive:
+    """Activation at ``time`` s after ventricular onset."""
+    beat = period(p, u)
+    systole = 0.5 - 0.075 / beat
+    share = jnp.minimum(since_onset(time, 0.0 * beat, beat) / systole, 1.0)
+    return Drive(activation=jnp.sin(jnp.pi * share) ** 2)
+
+
+class _Ventricle(NamedTuple):
+    """Pressure (mm[Hg]) and outflow (mL/s) of a ventricle."""
+
+    pressure: Array
+    outflow: Array
+
+
+def _ventricle(
+    activation: Array,
+    volume: Array,
+    elastance: Array,
+    unstressed: Array,
+    passive: Array,
+    stiffness: Array,
+    outflow_resistance: Array,
+    afterload: Array,
+) -> _Ventricle:
+    isometric = activation * elastance * (volume - unstressed) + (1.0 - activation) * passive * (
+        jnp.exp(stiffness * volume) - 1.0
+    )
+    opened = (isometric > afterload) & (isometric > 0.0)
+    resistance = outflow_resistance * jnp.where(opened, isometric, 1.0)
+    outflow = jnp.where(opened, (isometric - afterload) / resistance, 0.0)
+    return _Ventricle(isometric * (1.0 - outflow_resistance * outflow), outflow)
+
+
+def assist(head: Array, p: Parameters) -> Array:
+    """Flow of the assist device (mL/s) at a head (arterial less ventricular pressure, mm[Hg])."""
+    held = jnp.clip(head, p.assist_lowest_head, p.assist_highest_head)
+    flow = (p.assist_quadratic * held + p.assist_linear) * held + p.assist_constant
+    return jnp.clip(flow, p.assist_lowest_flow, p.assist_highest_flow)
+
+
+def observe(d: Drive, x: State, p: Parameters, u: Inputs) -> Signals:
+    """Instantaneous pressures, volumes and flows."""
+    left = _ventricle(
+        d.activation,
+        x.left_ventricular_volume,
+        u.left_ventricular_elastance,
+        p.left_ventricular_unstressed_volume,
+        p.passive_pressure,
+        p.left_ventricular_stiffness,
+        p.left_outflow_resistance,
+        x.systemic_arterial_pressure,
+    )
+    right = _ventricle(
+        d.activation,
+        x.right_ventricular_volume,
+        u.right_ventricular_elastance,
+        p.right_ventricular_unstressed_volume,
+        p.passive_pressure,
+        p.right_ventricular_stiffness,
+        p.right_outflow_resistance,
+        x.pulmonary_arterial_pressure,
+    )
+    return Signals(
+        systemic_arterial_pressure=x.systemic_arterial_pressure,
+        pulmonary_arterial_pressure=x.pulmonary_arterial_pressure,
+        left_ventricular_pressure=left.pressure,
+        right_ventricular_pressure=right.pressure,
+        left_atrial_pressure=x.left_atrial_pressure,
+        right_atrial_pressure=x.right_atrial_pressure,
+        left_ventricular_volume=x.left_ventricular_volume,
+        right_ventricular_volume=x.right_ventricular_volume,
+        aortic_valve_flow=left.outflow,
+        mitral_valve_flow=jnp.maximum(x.left_atrial_pressure - left.pressure, 0.0) / p.mitral_resistance,
+        pulmonary_valve_flow=right.outflow,
+        tricuspid_valve_flow=jnp.maximum(x.right_atrial_pressure - right.pressure, 0.0)
+        / p.tricuspid_resistance,
+        assist_flow=assist(x.systemic_arterial_pressure - left.pressure, p),
+    )
+
+
+def _peripheral_compliance(p: Parameters) -> Array:
+    return p.splanchnic_peripheral_compliance + p.extrasplanchnic_peripheral_compliance
+
+
+def derivative(d: Drive, x: State, p: Parameters, u: Inputs) -> State:
+    """Mass and momentum balances, per second."""
+    now = observe(d, x, p, u)
+    splanchnic = (x.splanchnic_venous_volume - u.splanchnic_volume) / p.splanchnic_venous_compliance
+    other = (x.extrasplanchnic_venous_volume - u.other_volume) / p.extrasplanchnic_venous_compliance
+    into_splanchnic = (x.systemic_peripheral_pressure - splanchnic) / u.splanchnic_resistance
+    into_other = (x.systemic_peripheral_pressure - other) / u.other_resistance
+    from_splanchnic = (splanchnic - x.right_atrial_pressure) / p.splanchnic_venous_resistance
+    from_other = (other - x.right_atrial_pressure) / p.extrasplanchnic_venous_resistance
+    into_lung_veins = (
+        x.pulmonary_peripheral_pressure - x.pulmonary_venous_pressure
+    ) / p.pulmonary_peripheral_resistance
+    from_lung_veins = (x.pulmonary_venous_pressure - x.left_atrial_pressure) / p.pulmonary_venous_resistance
+    return State(
+        systemic_arterial_pressure=(now.aortic_valve_flow + now.assist_flow - x.systemic_arterial_flow)
+        / p.systemic_arterial_compliance,
+        systemic_arterial_flow=(
+            x.systemic_arterial_pressure
+            - x.systemic_peripheral_pressure
+            - p.systemic_arterial_resistance * x.systemic_arterial_flow
+        )
+        / p.systemic_arterial_inertance,
+        systemic_peripheral_pressure=(x.systemic_arterial_flow - into_splanchnic - into_other)
+        / _peripheral_compliance(p),
+        splanchnic_venous_volume=into_splanchnic - from_splanchnic,
+        extrasplanchnic_venous_volume=into_other - from_other,
+        right_atrial_pressure=(from_splanchnic + from_other - now.tricuspid_valve_flow)
+        / p.right_atrial_compliance,
+        right_ventricular_volume=now.tricuspid_valve_flow - now.pulmonary_valve_flow,
+        pulmonary_arterial_pressure=(now.pulmonary_valve_flow - x.pulmonary_arterial_flow)
+        / p.pulmonary_arterial_compliance,
+        pulmonary_arterial_flow=(
+            x.pulmonary_arterial_pressure
+            - x.pulmonary_peripheral_pressure
+            - p.pulmonary_arterial_resistance * x.pulmonary_arterial_flow
+        )
+        / p.pulmonary_arterial_inertance,
+        pulmonary_peripheral_pressure=(x.pulmonary_arterial_flow - into_lung_veins)
+        / p.pulmonary_peripheral_compliance,
+        pulmonary_venous_pressure=(into_lung_veins - from_lung_veins) / p.pulmonary_venous_compliance,
+        left_atrial_pressure=(from_lung_veins - now.mitral_valve_flow) / p.left_atrial_compliance,
+        left_ventricular_volume=now.mitral_valve_flow - now.aortic_valve_flow - now.assist_flow,
+    )
+
+
+def summarise(
+    maximum: Signals, minimum: Signals, mean: Signals, start: Signals, p: Parameters, u: Inputs
+) -> Outputs:
+    """What the clinic reads off one beat."""
+    stroke = maximum.left_ventricular_volume - minimum.left_ventricular_volume
+    return Outputs(
+        systolic_blood_pressure=maximum.systemic_arterial_pressure,
+        diastolic_blood_pressure=minimum.systemic_arterial_pressure,
+        mean_arterial_pressure=mean.systemic_arterial_pressure,
+        heart_rate=60.0 / period(p, u),
+        stroke_volume=stroke,
+        ejection_fraction=100.0 * stroke / maximum.left_ventricular_volume,
+        cardiac_output=0.06 * (mean.aortic_valve_flow + mean.assist_flow),
+        lv_end_diastolic_volume=maximum.left_ventricular_volume,
+        lv_end_systolic_volume=minimum.left_ventricular_volume,
+        rv_end_diastolic_volume=maximum.right_ventricular_volume,
+        rv_end_systolic_volume=minimum.right_ventricular_volume,
+        lv_end_diastolic_pressure=start.left_ventricular_pressure,
+        peak_left_ventricular_pressure=maximum.left_ventricular_pressure,
+        peak_right_ventricular_pressure=maximum.right_ventricular_pressure,
+        systolic_pulmonary_artery_pressure=maximum.pulmonary_arterial_pressure,
+        diastolic_pulmonary_artery_pressure=minimum.pulmonary_arterial_pressure,
+        mean_pulmonary_artery_pressure=mean.pulmonary_arterial_pressure,
+        left_atrial_pressure=mean.left_atrial_pressure,
+        right_atrial_pressure=mean.right_atrial_pressure,
+        peak_aortic_valve_flow=maximum.aortic_valve_flow,
+        peak_mitral_valve_flow=maximum.mitral_valve_flow,
+        assist_flow=0.06 * mean.assist_flow,
+    )
+
+
+def _outside_splanchnic_veins(x: State, p: Parameters) -> Array:
+    """All blood but that of the splanchnic veins, mL."""
+    unstressed = (
+        p.splanchnic_peripheral_unstressed_volume
+        + p.extrasplanchnic_peripheral_unstressed_volume
+        + p.pulmonary_peripheral_unstressed_volume
+        + p.pulmonary_venous_unstressed_volume
+        + p.left_atrial_unstressed_volume
+        + p.right_atrial_unstressed_volume
+    )
+    return (
+        unstressed
+        + p.systemic_arterial_compliance * x.systemic_arterial_pressure
+        + _peripheral_compliance(p) * x.systemic_peripheral_pressure
+        + x.extrasplanchnic_venous_volume
+        + p.right_atrial_compliance * x.right_atrial_pressure
+        + x.right_ventricular_volume
+        + p.pulmonary_arterial_compliance * x.pulmonary_arterial_pressure
+        + p.pulmonary_peripheral_compliance * x.pulmonary_peripheral_pressure
+        + p.pulmonary_venous_compliance * x.pulmonary_venous_pressure
+        + p.left_atrial_compliance * x.left_atrial_pressure
+        + x.left_ventricular_volume
+    )
+
+
+def restore(x: State, p: Parameters, u: Inputs) -> State:
+    """The splanchnic veins hold what is left of the total blood volume."""
+    held = p.blood_volume + u.infused_volume - _outside_splanchnic_veins(x, p)
+    return State(**{**vars(x), "splanchnic_venous_volume": held})
+
+
+def initial(p: Parameters) -> State:
+    """The published initial values."""
+    like = jnp.zeros_like(p.blood_volume)
+    start = State(
+        systemic_arterial_pressure=90.0 + like,
+        systemic_arterial_flow=like,
+        systemic_peripheral_pressure=90.0 + like,
+        splanchnic_venous_volume=like,
+        extrasplanchnic_venous_volume=5.0 * p.extrasplanchnic_venous_compliance + 1375.0,
+        right_atrial_pressure=4.0 + like,
+        right_ventricular_volume=130.0 + like,
+        pulmonary_arterial_pressure=15.0 + like,
+        pulmonary_arterial_flow=like,
+        pulmonary_peripheral_pressure=12.0 + like,
+        pulmonary_venous_pressure=7.0 + like,
+        left_atrial_pressure=6.0 + like,
+        left_ventricular_volume=130.0 + like,
+    )
+    held = p.blood_volume - _outside_splanchnic_veins(start, p)
+    return State(**{**vars(start), "splanchnic_venous_volume": held})
+
+
+def weights(p: Parameters) -> State:
+    """Changes relative to the blood volume; flows count little, they follow pressures in milliseconds."""
+    one = 1.0 / p.blood_volume
+    return State(
+        systemic_arterial_pressure=p.systemic_arterial_compliance * one,
+        systemic_arterial_flow=0.01 * one,
+        systemic_peripheral_pressure=_peripheral_compliance(p) * one,
+        splanchnic_venous_volume=one,
+        extrasplanchnic_venous_volume=one,
+        right_atrial_pressure=p.right_atrial_compliance * one,
+        right_ventricular_volume=one,
+        pulmonary_arterial_pressure=p.pulmonary_arterial_compliance * one,
+        pulmonary_arterial_flow=0.01 * one,
+        pulmonary_peripheral_pressure=p.pulmonary_peripheral_compliance * one,
+        pulmonary_venous_pressure=p.pulmonary_venous_compliance * one,
+        left_atrial_pressure=p.left_atrial_compliance * one,
+        left_ventricular_volume=one,
+    )
+
+
+URSINO_CIRCULATION = OrganModel(
+    name="ursino_1998",
+    title="Circulation of Ursino 1998",
+    version="1.0",
+    clock="s",
+    Parameters=Parameters,
+    State=State,
+    Inputs=Inputs,
+    Signals=Signals,
+    Outputs=Outputs,
+    initial=initial,
+    derivative=derivative,
+    observe=observe,
+    cycle=Cycle(
+        period=period,
+        drive=drive,
+        restore=restore,
+        summarise=summarise,
+        weights=weights,
+        steps=1000,
+    ),
+    own_names=True,
+    references=(URSINO_1998, BONNEMAIN_2021),
+    notes=(
+        "Without the reflex the effectors are held. No atrial contraction, no characteristic impedance: "
+        "ejection is steered by the viscous outflow of the ventricle."
+    ),
+    scenarios=SCENARIOS,
+    checks=CHECKS,
+)
