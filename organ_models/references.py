@@ -86,8 +86,8 @@ ROOT_CALIBRATION = Reference(
 )
 CIRCULATION_PACKAGE = Reference(
     "circulation_0_4_0",
-    "Finsberg H. circulation 0.4.0: closed-loop circulation models in Python (class Regazzoni2020, defaults), "
-    "MIT licence; with reference values computed for this project by an implementation of its own "
+    "Finsberg H. circulation 0.4.0: closed-loop circulation models in Python (class Regazzoni2020, its "
+    "defaults), MIT licence; with reference values computed for this project by an implementation of its own "
     "(LSODA at 1e-10).",
 )
 KORAKIANITIS_SHI_2006 = Reference(

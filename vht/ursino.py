@@ -1,4 +1,4 @@
-"""The closed loop of Ursino 1998: its circulation under its carotid baroreflex, and the cases to run it in."""
+"""The closed loop of Ursino 1998: its circulation under its carotid baroreflex, and its cases."""
 
 from __future__ import annotations
 

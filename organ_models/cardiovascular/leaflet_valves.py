@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from organ_models.cardiovascular import four_chambers, shi_hose_loop
 from organ_models.cardiovascular.four_chambers import Readings
 from organ_models.cardiovascular.shi_hose_loop import (
+    STEPS,
     Drive,
     Flows,
     Inputs,
@@ -58,7 +59,9 @@ class Parameters(LoopParameters):
     )
     leaflet_friction: Array = _p(50.0, "/s", "friction of leaflets", (1, 1000))
     leaflet_flow_gain: Array = _p(2.0, "rad/s/mL", "by which flow turns leaflets", (0, 100))
-    leaflet_least_angle: Array = _p(5.0, "deg", "opening angle of closed leaflets", (1, 9), working_unit="rad")
+    leaflet_least_angle: Array = _p(
+        5.0, "deg", "opening angle of closed leaflets", (1, 9), working_unit="rad"
+    )
     aortic_vortex_gain: Array = _vortex(7.0, "aortic")
     mitral_vortex_gain: Array = _vortex(3.5, "mitral")
     pulmonary_vortex_gain: Array = _vortex(3.5, "pulmonary")
@@ -120,15 +123,15 @@ def _between_stops(name: str, angle: Array, p: Parameters) -> Array:
     return jnp.clip(angle, p.leaflet_least_angle, getattr(p, f"{name}_largest_angle"))
 
 
-def _valves(d: Drive, x: State, p: Parameters) -> tuple[shi_hose_loop.Chambers, dict[str, Valve]]:
+def _valves(d: Drive, x: State, p: Parameters, u: Inputs) -> tuple[shi_hose_loop.Chambers, dict[str, Valve]]:
     pressure = shi_hose_loop.chambers(d, x, p)
-    drop = shi_hose_loop.drops(pressure, x)
+    drop, limit = shi_hose_loop.drops(pressure, x), shi_hose_loop.laminar(p, u)
     found = {}
     for name, fall in drop._asdict().items():
         # a stage of a step may look beyond a stop, where no leaflet ever is
         angle = _between_stops(name, getattr(x, f"{name}_angle"), p)
         area = (1.0 - jnp.cos(angle)) ** 2 / _WIDE_OPEN
-        flow = getattr(p, f"{name}_valve_coefficient") * area * jnp.sign(fall) * root(jnp.abs(fall))
+        flow = getattr(p, f"{name}_valve_coefficient") * area * root(fall, getattr(limit, name))
         found[name] = Valve(fall, angle, getattr(x, f"{name}_velocity"), flow)
     return pressure, found
 
@@ -151,7 +154,7 @@ def _acceleration(name: str, valve: Valve, p: Parameters) -> Array:
 
 def derivative(d: Drive, x: State, p: Parameters, u: Inputs) -> State:
     """Mass and momentum balances of blood and leaflets, per second."""
-    pressure, valves = _valves(d, x, p)
+    pressure, valves = _valves(d, x, p, u)
     return State(
         **shi_hose_loop.balances(pressure, _flows(valves), x, p),
         **{f"{name}_angle": valve.velocity for name, valve in valves.items()},
@@ -175,10 +178,11 @@ def project(x: State, p: Parameters, u: Inputs) -> State:
 
 def observe(d: Drive, x: State, p: Parameters, u: Inputs) -> Signals:
     """Instantaneous pressures, volumes, flows and leaflet angles."""
-    pressure, valves = _valves(d, x, p)
+    pressure, valves = _valves(d, x, p, u)
     return Signals(
         **shi_hose_loop.shown(pressure, _flows(valves), x),
-        **{f"{name}_{kind}": getattr(x, f"{name}_{kind}") for name in VALVES for kind in ("angle", "velocity")},
+        **{f"{name}_angle": getattr(x, f"{name}_angle") for name in VALVES},
+        **{f"{name}_velocity": getattr(x, f"{name}_velocity") for name in VALVES},
     )
 
 
@@ -237,8 +241,8 @@ LEAFLET_VALVES_CIRCULATION = OrganModel(
         restore=shi_hose_loop.restore,
         summarise=summarise,
         weights=weights,
-        steps=4000,
-        watched_steps=16000,
+        steps=STEPS,
+        watched_steps=STEPS,
         Readings=Readings,
         read=read,
     ),

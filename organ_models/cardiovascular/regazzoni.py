@@ -236,16 +236,12 @@ def restore(x: State, p: Parameters, u: Inputs) -> State:
     return State(**{**vars(x), "systemic_venous_pressure": venous})
 
 
-_INITIAL = State(
-    87.183, 118.520, 86.833, 166.177, 87.675, 35.898, 19.545, 15.004, 71.104, 94.039, 94.084, 473.279
-)
-"""Initial values of the published code."""
-
-
 def initial(p: Parameters) -> State:
-    """The published initial values."""
+    """The initial values of the published code."""
     like = jnp.zeros_like(p.blood_volume)
-    return State(**{name: value + like for name, value in vars(_INITIAL).items()})
+    volumes, pressures = (87.183, 118.520, 86.833, 166.177), (87.675, 35.898, 19.545, 15.004)
+    flows = (71.104, 94.039, 94.084, 473.279)
+    return State(*(value + like for value in (*volumes, *pressures, *flows)))
 
 
 def weights(p: Parameters) -> State:

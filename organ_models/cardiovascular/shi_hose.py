@@ -1,7 +1,8 @@
 """The circulation of Shi and Hose 2009 with orifice valves: ``q = CQ sqrt(drop)`` forward, no flow backward.
 
-The root is what makes the model stiff: while a valve closes, the small compliance of the sinus follows the
-ventricle at up to 1e5 /s, so that the beat that is read has 16000 steps.
+The root makes the model stiff: while a valve closes, the small compliance of the sinus follows the ventricle
+at up to 5e4 /s, which takes 20000 steps a beat
+(:func:`~organ_models.cardiovascular.shi_hose_loop.laminar`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 from organ_models.cardiovascular import four_chambers, shi_hose_loop
 from organ_models.cardiovascular.four_chambers import Readings
 from organ_models.cardiovascular.shi_hose_loop import (
+    STEPS,
     Chambers,
     Drive,
     Flows,
@@ -31,30 +33,30 @@ OPEN_FLOW = 1e-3
 """Flow above which a valve counts as open, mL/s."""
 
 
-def orifice(coefficient: Array, drop: Array) -> Array:
+def orifice(coefficient: Array, drop: Array, limit: Array) -> Array:
     """Flow (mL/s) through an orifice valve at a pressure drop (mm[Hg]) in the direction of flow."""
-    return coefficient * root(jnp.maximum(drop, 0.0))
+    return coefficient * root(jnp.maximum(drop, 0.0), limit)
 
 
-def _now(d: Drive, x: LoopState, p: LoopParameters) -> tuple[Chambers, Flows]:
+def _now(d: Drive, x: LoopState, p: LoopParameters, u: Inputs) -> tuple[Chambers, Flows]:
     pressure = shi_hose_loop.chambers(d, x, p)
-    drop = shi_hose_loop.drops(pressure, x)
+    drop, limit = shi_hose_loop.drops(pressure, x), shi_hose_loop.laminar(p, u)
     return pressure, Flows(
-        aortic=orifice(p.aortic_valve_coefficient, drop.aortic),
-        mitral=orifice(p.mitral_valve_coefficient, drop.mitral),
-        pulmonary=orifice(p.pulmonary_valve_coefficient, drop.pulmonary),
-        tricuspid=orifice(p.tricuspid_valve_coefficient, drop.tricuspid),
+        aortic=orifice(p.aortic_valve_coefficient, drop.aortic, limit.aortic),
+        mitral=orifice(p.mitral_valve_coefficient, drop.mitral, limit.mitral),
+        pulmonary=orifice(p.pulmonary_valve_coefficient, drop.pulmonary, limit.pulmonary),
+        tricuspid=orifice(p.tricuspid_valve_coefficient, drop.tricuspid, limit.tricuspid),
     )
 
 
 def derivative(d: Drive, x: LoopState, p: LoopParameters, u: Inputs) -> LoopState:
     """Mass and momentum balances, per second."""
-    return LoopState(**shi_hose_loop.balances(*_now(d, x, p), x, p))
+    return LoopState(**shi_hose_loop.balances(*_now(d, x, p, u), x, p))
 
 
 def observe(d: Drive, x: LoopState, p: LoopParameters, u: Inputs) -> Signals:
     """Instantaneous pressures, volumes and flows."""
-    return Signals(**shi_hose_loop.shown(*_now(d, x, p), x))
+    return Signals(**shi_hose_loop.shown(*_now(d, x, p, u), x))
 
 
 def initial(p: LoopParameters) -> LoopState:
@@ -91,8 +93,8 @@ SHI_HOSE_CIRCULATION = OrganModel(
         restore=shi_hose_loop.restore,
         summarise=shi_hose_loop.summarise,
         weights=weights,
-        steps=4000,
-        watched_steps=16000,
+        steps=STEPS,
+        watched_steps=STEPS,
         Readings=Readings,
         read=read,
     ),

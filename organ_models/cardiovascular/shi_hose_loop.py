@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from organ_models.cardiovascular import four_chambers
 from organ_models.cardiovascular.activation import raised_cosine, since_onset
-from organ_models.model import Array, parameter, variable, variables
+from organ_models.model import Array, fields, parameter, variable, variables
 from organ_models.references import KORAKIANITIS_SHI_2006
 
 _R, _C, _L, _E = "mm[Hg].s/mL", "mL/mm[Hg]", "mm[Hg].s2/mL", "mm[Hg]/mL"
@@ -202,20 +202,38 @@ def drops(pressure: Chambers, x: Any) -> Flows:
     )
 
 
-SMOOTHING = 1e-4
-"""Pressure drop below which the root of the orifice law gives way to a parabola, mm[Hg]."""
+STEPS = 20_000
+"""Runge–Kutta steps of a beat at which the valves are stable."""
+
+_STABLE = 2.7
+"""Rate times step that a classical Runge–Kutta step bears on the negative axis (2.785), some to spare."""
 
 
-def root(drop: Array) -> Array:
-    """Square root of a pressure drop that is not negative (mm[Hg]), with a finite slope at zero.
+def laminar(p: Any, u: Inputs) -> Flows:
+    """Pressure drop below which the flow of each valve is in proportion to it, mm[Hg].
 
-    Below :data:`SMOOTHING` it is the parabola through zero that meets the root with the same slope; no state
-    of the circulation changes by more than 1e-5 of its maximum.
+    The root law is endlessly steep where a valve closes. The stiffer what a valve empties and fills, the
+    earlier it has to give way: a sinus, with its small compliance, would follow the ventricle faster than any
+    step. The limits are the smallest that :data:`STEPS` steps a beat bear; at the published parameters no
+    state changes by more than 1e-4 of its maximum.
     """
-    share = drop / SMOOTHING
-    return SMOOTHING**0.5 * jnp.where(
-        share < 1.0, share * (1.5 - 0.5 * share), jnp.sqrt(jnp.maximum(share, 1.0))
+    step = period(p, u) / (_STABLE * STEPS)
+
+    def limit(coefficient: Array, stiffness: Array) -> Array:
+        return (coefficient * stiffness * step) ** 2
+
+    left, right = p.left_ventricular_maximal_elastance, p.right_ventricular_maximal_elastance
+    return Flows(
+        aortic=limit(p.aortic_valve_coefficient, left + 1.0 / p.systemic_sinus_compliance),
+        mitral=limit(p.mitral_valve_coefficient, left + p.atrial_maximal_elastance),
+        pulmonary=limit(p.pulmonary_valve_coefficient, right + 1.0 / p.pulmonary_sinus_compliance),
+        tricuspid=limit(p.tricuspid_valve_coefficient, right + p.atrial_maximal_elastance),
     )
+
+
+def root(drop: Array, limit: Array) -> Array:
+    """Square root of a pressure drop (mm[Hg]) with the sign of it; in proportion to it below ``limit``."""
+    return drop / jnp.sqrt(jnp.maximum(jnp.abs(drop), limit))
 
 
 def balances(pressure: Chambers, flow: Flows, x: Any, p: Any) -> dict[str, Array]:
@@ -340,7 +358,7 @@ def initial(p: Any) -> dict[str, Array]:
     """The published initial values, by state."""
     like = jnp.zeros_like(p.blood_volume)
     start = (500.0, 500.0, 20.0, 20.0, 100.0, 0.0, 100.0, 0.0, 0.0, 30.0, 0.0, 30.0, 0.0, 0.0)
-    names = LoopState.__dataclass_fields__  # type: ignore[attr-defined]
+    names = list(fields(LoopState))
     return {name: value + like for name, value in zip(names, start, strict=True)}
 
 
@@ -348,6 +366,6 @@ def weights(p: Any) -> dict[str, Array]:
     """By state, changes relative to the blood volume; flows count little, they follow pressures at once."""
     one = 1.0 / p.blood_volume
     vessels = {pressure: getattr(p, compliance) * one for pressure, compliance in _VESSELS}
-    names = LoopState.__dataclass_fields__  # type: ignore[attr-defined]
+    names = list(fields(LoopState))
     slight = {name: 0.01 * one for name in names if name.endswith("_flow")}
-    return {name: one for name in names} | vessels | slight
+    return dict.fromkeys(names, one) | vessels | slight

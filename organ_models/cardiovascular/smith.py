@@ -1,8 +1,8 @@
 """The circulation of Smith et al. 2004: ventricles that share a septum and a pericardium, inertial valves.
 
 Six compartments. The septum bulges until what it bears equals the difference of the ventricles' pressures;
-its volume ``V_s`` solves that equation at every instant. A valve opens when pressure drives it and closes when
-its flow stops: while open, ``L Q' = drop - R Q``. Pressures in the chest stand on thoracic pressure.
+its volume ``V_s`` solves that equation at every instant. A valve opens when pressure drives it and closes
+when its flow stops: while open, ``L Q' = drop - R Q``. Pressures in the chest stand on thoracic pressure.
 
 Units: mm[Hg], mL, s.
 """

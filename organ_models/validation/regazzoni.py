@@ -10,8 +10,8 @@ from organ_models.references import CIRCULATION_PACKAGE
 from organ_models.scenarios import Check
 
 RELATIVE = 1e-3
-EVENT = 2e-3
-"""Tolerances: 0.1 % of volumes, pressures and flows; 2 ms of valve events."""
+EVENT = 1e-3
+"""Tolerances: 0.1 % of volumes, pressures and flows; 1 ms of valve events."""
 
 VALUES = (
     ("systolic_blood_pressure", 118.71494, "mm[Hg]"),
@@ -53,7 +53,7 @@ def _event(valve: str, event: str, seconds: float) -> Check:
 
 
 CHECKS = (
-    *(Check(output, value, unit, RELATIVE, "relative", CIRCULATION_PACKAGE) for output, value, unit in VALUES),
+    *(Check(name, value, unit, RELATIVE, "relative", CIRCULATION_PACKAGE) for name, value, unit in VALUES),
     *(_event(valve, "opening", opening) for valve, opening, _ in EVENTS),
     *(_event(valve, "closing", closing) for valve, _, closing in EVENTS),
 )

@@ -12,8 +12,8 @@ from organ_models.scenarios import Check, Pattern, Scenario
 
 REST = "rest"
 
-RELATIVE = 0.02
-"""Tolerance: 2 %; a window that is not a whole number of beats varies by as much."""
+RELATIVE = 0.008
+"""Tolerance: 0.8 %. The window of 15 s is not a whole number of beats, by which means vary up to 2 %."""
 
 VALUES = (
     ("systolic_blood_pressure", 131.16619, "mm[Hg]"),
