@@ -428,7 +428,7 @@ URSINO_CIRCULATION = OrganModel(
         restore=restore,
         summarise=summarise,
         weights=weights,
-        steps=1000,
+        steps=2000,
     ),
     own_names=True,
     references=(URSINO_1998, BONNEMAIN_2021),

@@ -1,4 +1,4 @@
-"""The closed loop of Ursino 1998: rest as published, loss of blood and heart failure as the reflex answers."""
+"""The closed loop of Ursino 1998: rest as published, and the reflex in bleeding and heart failure."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from vht.transient import Transient
 from vht.ursino import CASES, CIRCULATION, REFLEX, ursino_1998, ursino_cases
 
 LOOP = ursino_1998()
+NAMES = ["rest", "bleed_530", "moderate_hf", "severe_hf", "severe_hf_heartmate_2_9000"]
 
 
 @pytest.fixture(scope="module")
 def run() -> Transient:
-    """Rest, and a loss of 530 mL between 5 and 10 s, from balance; exact delays."""
-    people = ursino_cases(LOOP, "rest", "bleed_530")
-    lost = np.array([[0.0, 0.0], [0.0, -530.0]])
+    """All cases from balance, with exact delays; the loss of blood lies between 5 and 10 s."""
+    people = ursino_cases(LOOP, *NAMES)
+    lost = np.zeros((2, len(NAMES)))
+    lost[1, NAMES.index("bleed_530")] = -530.0
     inputs = {f"{CIRCULATION}.infused_volume": (np.array([5.0, 10.0]), lost)}
-    return vht.simulate(
-        LOOP, people, transient=True, duration=90.0, every=0.5, step=1e-3, inputs=inputs, signals_of=[0]
-    )
+    return vht.simulate(LOOP, people, transient=True, duration=60.0, every=0.5, step=1e-3, inputs=inputs)
 
 
 def late(run: Transient, output: str, patient: int, model: str = CIRCULATION) -> float:
@@ -72,9 +72,9 @@ def test_the_reflex_answers_a_loss_of_blood(run: Transient) -> None:
     for output in ("splanchnic_volume", "other_volume"):
         assert late(run, output, 1, REFLEX) < late(run, output, 0, REFLEX) - 10.0, output
     pressure = run.outputs[f"{CIRCULATION}.mean_arterial_pressure"][:, 1]
-    lowest = pressure[: 2 * 30].min()
+    lowest = pressure.min()
     assert (
-        lowest + 3.0 < late(run, "mean_arterial_pressure", 1) < late(run, "mean_arterial_pressure", 0) - 3.0
+        lowest + 1.0 < late(run, "mean_arterial_pressure", 1) < late(run, "mean_arterial_pressure", 0) - 3.0
     )
 
 
@@ -84,14 +84,12 @@ def test_nothing_happens_to_the_patient_who_does_not_bleed(run: Transient) -> No
     np.testing.assert_allclose(pressure, pressure[-1], rtol=0.01)
 
 
-def test_heart_failure_weakens_the_heart_and_a_device_relieves_it() -> None:
-    """Orbits in balance with the reflex, worse from case to case; the device unloads the ventricle."""
-    people = ursino_cases(LOOP, "rest", "moderate_hf", "severe_hf", "severe_hf_heartmate_2_9000")
-    seen = vht.simulate(LOOP, people, days=[0])
-    assert all(f is None for f in seen.failure)
+def test_heart_failure_weakens_the_heart_and_a_device_relieves_it(run: Transient) -> None:
+    """Worse from rest to moderate and severe failure; the device unloads the ventricle."""
+    assert all(f is None for f in run.failure)
 
     def shown(output: str) -> np.ndarray:
-        return seen.outputs[f"{CIRCULATION}.{output}"][0]
+        return np.array([late(run, output, NAMES.index(n)) for n in NAMES if n != "bleed_530"])
 
     assert (np.diff(shown("ejection_fraction")[:3]) < -10.0).all()
     assert (np.diff(shown("cardiac_output")[:3]) < -0.5).all()
@@ -106,4 +104,4 @@ def test_heart_failure_weakens_the_heart_and_a_device_relieves_it() -> None:
 def test_an_unknown_case_names_those_that_exist() -> None:
     with pytest.raises(ValueError, match=r"no case moderate; there are rest, .*moderate_hf"):
         ursino_cases(LOOP, "moderate")
-    assert set(CASES) >= {"rest", "bleed_530", "moderate_hf", "severe_hf", "severe_hf_heartmate_2_9000"}
+    assert list(CASES) == NAMES
