@@ -18,12 +18,23 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from organ_models.model import Array, OrganModel, fields
+from organ_models.model import Array, Cycle, OrganModel, fields
 from organ_models.precision import require_float64
-from organ_models.solvers import Orbits, beat_functions, in_blocks, rows_of, stack
+from organ_models.solvers import (
+    Orbits,
+    beat_functions,
+    in_blocks,
+    rows_of,
+    stack,
+    stages_of,
+    step_function,
+    tabulated,
+)
 
 LARGEST_CONDITION = 1e10
 """Condition number of ``I - J`` beyond which an orbit has no trustworthy derivatives."""
+
+_BLOCK = 32  # lanes: every one carries dozens of tangents; wider blocks are no faster, and one patient waits
 
 
 @dataclass(frozen=True)
@@ -52,23 +63,26 @@ def beat(model: OrganModel, steps: int | None = None) -> Callable[[Array, Any, A
 
     Returns:
         ``f(state, parameters, inputs) -> state``: states ``(n_state, n)``, the model's records with fields of
-        shape ``(n,)``, parameters as published. Steps are recomputed in reverse mode in groups, so that
-        memory grows with the square root of their number.
+        shape ``(n,)``, parameters as published. In reverse mode steps and their drives are computed again,
+        group by group, so that memory grows with the square root of their number.
+
+    Raises:
+        ValueError: the model has no cycle.
     """
-    assert model.cycle is not None
-    number = model.cycle.steps if steps is None else steps
+    cycle = _cycle(model)
+    number = cycle.steps if steps is None else steps
     group = _divisor(number)
 
     def function(state: Array, parameters: Any, inputs: Any) -> Array:
         p = model.working(parameters)
-        advance, stages, _ = beat_functions(model, number, p, inputs)
-        grouped = jax.tree.map(lambda a: a.reshape(number // group, group, *a.shape[1:]), stages)
 
         @jax.checkpoint
-        def several(y: Array, drives: Any) -> tuple[Array, None]:
+        def several(y: Array, first: Array) -> tuple[Array, None]:
+            advance = step_function(model, cycle.period(p, inputs) / number, p, inputs)
+            drives = stages_of(tabulated(model, number, p, inputs, first=first, number=group), group)
             return lax.scan(lambda s, d: (advance(s, d), None), y, drives)[0], None
 
-        return lax.scan(several, state, grouped)[0]
+        return lax.scan(several, state, jnp.arange(0, number, group))[0]
 
     return function
 
@@ -94,18 +108,21 @@ def orbit_sensitivities(
 
     Returns:
         :class:`OrbitSensitivities`. An extreme's derivative is that of the signal at the sample where it
-        lies.
+        lies. A lane that is not regular has NaN.
+
+    Raises:
+        ValueError: the model has no cycle, or no such parameter or input.
     """
     require_float64()
-    assert model.cycle is not None
+    cycle = _cycle(model)
     n = orbits.residual.size
-    seek = model.cycle.steps if steps is None else steps
-    watch = model.cycle.watched_steps if watched_steps is None else watched_steps
+    seek = cycle.steps if steps is None else steps
+    watch = cycle.watched_steps if watched_steps is None else watched_steps
     names = tuple(wrt)
     p, u = rows_of(parameters, n), rows_of(inputs, n)
     tangents = _tangents_block(model, names, seek)
     states = len(fields(model.State))
-    (flat,) = in_blocks(lambda *a: (tangents(*a),), (p, u, orbits.state))
+    (flat,) = in_blocks(lambda *a: (tangents(*a),), (p, u, orbits.state), block=_BLOCK)
     flat = flat.reshape(states + len(names), states, n)
     jacobian, direct = np.moveaxis(flat[:states], -1, 0), np.moveaxis(flat[states:], -1, 0)
     system = np.eye(states) - np.swapaxes(jacobian, 1, 2)  # (n, row, column)
@@ -118,13 +135,19 @@ def orbit_sensitivities(
     state = np.where(good, np.moveaxis(moved, 0, -1), np.nan)
     read = _outputs_block(model, names, watch)
     stacked = np.ascontiguousarray(np.swapaxes(state, 0, 1)).reshape(len(names) * states, n)
-    (seen,) = in_blocks(lambda *a: (read(*a),), (p, u, orbits.state, stacked))
+    (seen,) = in_blocks(lambda *a: (read(*a),), (p, u, orbits.state, stacked), block=_BLOCK)
     seen = seen.reshape(len(names), len(fields(model.Outputs)), n)
     outputs = {name: seen[:, row] for row, name in enumerate(fields(model.Outputs))}
     return OrbitSensitivities(names, state, outputs, good)
 
 
 # ---------------------------------------------------------------------------------------------------
+
+
+def _cycle(model: OrganModel) -> Cycle:
+    if model.cycle is None:
+        raise ValueError(f"{model.name} has no cycle")
+    return model.cycle
 
 
 def _divisor(number: int) -> int:
@@ -148,8 +171,7 @@ def _unit(model: OrganModel, names: tuple[str, ...]) -> tuple[np.ndarray, np.nda
 
 @functools.lru_cache(maxsize=32)
 def _tangents_block(model: OrganModel, names: tuple[str, ...], steps: int) -> Callable[..., Any]:
-    cycle = model.cycle
-    assert cycle is not None
+    cycle = _cycle(model)
     unit_p, unit_u = _unit(model, names)
     states = len(fields(model.State))
 
@@ -174,8 +196,7 @@ def _tangents_block(model: OrganModel, names: tuple[str, ...], steps: int) -> Ca
 
 @functools.lru_cache(maxsize=32)
 def _outputs_block(model: OrganModel, names: tuple[str, ...], steps: int) -> Callable[..., Any]:
-    cycle = model.cycle
-    assert cycle is not None
+    cycle = _cycle(model)
     unit_p, unit_u = _unit(model, names)
     states = len(fields(model.State))
 

@@ -94,7 +94,8 @@ def periodic_orbits(
         tolerance: largest weighted change over a beat that counts as periodic.
         max_beats: beats after which a lane gives up.
         steps: Runge–Kutta steps of a beat while the orbit is sought; the model's own if absent.
-        watched_steps: steps of the last beat, which the outputs are read from; the model's own if absent.
+        watched_steps: steps of the last beat, which the outputs are read from, a whole multiple of ``steps``;
+            the model's own if absent.
         refine: every step is divided by this.
         engine: the back end; ``"auto"`` takes the native one where it can run this model.
 
@@ -107,6 +108,12 @@ def periodic_orbits(
         raise ValueError(f"{model.name} has no cycle")
     steps = refine * (model.cycle.steps if steps is None else steps)
     watched = refine * (model.cycle.watched_steps if watched_steps is None else watched_steps)
+    if watched % steps:
+        raise ValueError(
+            f"{model.name}: the beat that is read takes {watched} steps, not a whole multiple of the "
+            f"{steps} of "
+            "the other beats; choose watched_steps so"
+        )
     n = _lanes(parameters, inputs)
     stacked_parameters = rows_of(parameters, n)
     stacked_inputs = rows_of(inputs, n)
@@ -199,19 +206,22 @@ def rk4_step(rate: Callable[[Array, Any], Any], time: Array, state: Any, step: A
 # blocks
 
 
-def in_blocks(function: Callable[..., Any], arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+def in_blocks(
+    function: Callable[..., Any], arrays: tuple[np.ndarray, ...], *, block: int | None = None
+) -> tuple[np.ndarray, ...]:
     """Apply a compiled block function to arrays with lanes along the last axis, on all cores.
 
-    ``function`` takes arrays whose last axis is :data:`BLOCK` and returns a tuple of such arrays.
+    ``function`` takes arrays whose last axis is ``block`` (:data:`BLOCK` if absent) and returns a tuple of
+    such arrays.
     """
-    n = arrays[0].shape[-1]
-    starts = range(0, max(n, 1), BLOCK)
+    n, size = arrays[0].shape[-1], BLOCK if block is None else block
+    starts = range(0, max(n, 1), size)
 
     def run(begin: int) -> tuple[np.ndarray, ...]:
-        width = min(BLOCK, n - begin)
+        width = min(size, n - begin)
         # a short block repeats its last lane: every block has the same shape and runs the same code
-        lanes = np.minimum(np.arange(begin, begin + BLOCK), n - 1)
-        filled = (a[..., lanes] if n else np.zeros((*a.shape[:-1], BLOCK)) for a in arrays)
+        lanes = np.minimum(np.arange(begin, begin + size), n - 1)
+        filled = (a[..., lanes] if n else np.zeros((*a.shape[:-1], size)) for a in arrays)
         out = function(*filled)
         return tuple(np.asarray(o)[..., :width] for o in out)
 
@@ -254,15 +264,47 @@ def _cold_block(model: OrganModel) -> Callable[..., Any]:
 # the beat
 
 
-def beat_functions(model: OrganModel, steps: int, p: Any, u: Any) -> tuple[Callable[..., Any], Any, Array]:
-    """The beat map of one block, its tabulated drive and its step in seconds."""
+def tabulated(
+    model: OrganModel, steps: int, p: Any, u: Any, *, first: Array | int = 0, number: int | None = None
+) -> Any:
+    """The drive at every half step of ``number`` steps from step ``first`` on (of a whole beat if absent).
+
+    Leaves have the shape ``(2 * number + 1, *lanes)``; a beat has ``steps`` steps.
+    """
     cycle = model.cycle
     assert cycle is not None
     period = cycle.period(p, u)
-    step = period / steps
-    half_steps = jnp.arange(2 * steps + 1) * (0.5 / steps)
-    table = jax.vmap(lambda phase: cycle.drive(phase * period, p, u))(half_steps)
-    stages = jax.tree.map(lambda a: jnp.stack([a[0:-1:2], a[1::2], a[1::2], a[2::2]], axis=1), table)
+    half_steps = (2 * first + jnp.arange(2 * (steps if number is None else number) + 1)) * (0.5 / steps)
+    return jax.vmap(lambda phase: cycle.drive(phase * period, p, u))(half_steps)
+
+
+def stages_of(table: Any, steps: int) -> Any:
+    """The drive at the stages of ``steps`` steps, leaves ``(steps, 4, *lanes)``, from a table that is as fine
+    or finer by a whole factor."""
+
+    def chosen(a: Array) -> Array:
+        half = a[:: (len(a) - 1) // (2 * steps)]
+        return jnp.stack([half[0:-1:2], half[1::2], half[1::2], half[2::2]], axis=1)
+
+    return jax.tree.map(chosen, table)
+
+
+def beat_functions(
+    model: OrganModel, steps: int, p: Any, u: Any, *, table: Any = None
+) -> tuple[Callable[..., Any], Any, Array]:
+    """The beat map of one block, its tabulated drive and its step in seconds.
+
+    ``table`` is the drive of a beat in a whole multiple of these steps, where that is known already.
+    """
+    cycle = model.cycle
+    assert cycle is not None
+    step = cycle.period(p, u) / steps
+    known = tabulated(model, steps, p, u) if table is None else table
+    return step_function(model, step, p, u), stages_of(known, steps), step
+
+
+def step_function(model: OrganModel, step: Array, p: Any, u: Any) -> Callable[[Array, Any], Array]:
+    """``f(states, drives) -> states``, one step of ``step`` seconds; ``drives`` are those of its stages."""
     ahead, weight = jnp.asarray(_NEXT), jnp.asarray(_WEIGHTS)
 
     def advance(y: Array, drives: Any) -> Array:
@@ -276,7 +318,7 @@ def beat_functions(model: OrganModel, steps: int, p: Any, u: Any) -> tuple[Calla
         (_, end), _ = lax.scan(stage, (y, y), (drives, ahead, weight))
         return end if model.project is None else stack(model.project(model.State(*end), p, u))
 
-    return advance, stages, step
+    return advance
 
 
 @functools.cache
@@ -287,7 +329,8 @@ def _orbit_block(model: OrganModel, steps: tuple[int, int], max_beats: int) -> C
     def solve(parameters: Array, inputs: Array, start: Array, tolerance: Array) -> tuple[Array, ...]:
         published = model.Parameters(*parameters)
         p, u = model.working(published), model.Inputs(*inputs)
-        seeking, stages, _ = beat_functions(model, steps[0], p, u)
+        table = tabulated(model, steps[1], p, u)
+        seeking, stages, _ = beat_functions(model, steps[0], p, u, table=table)
         weights = stack(cycle.weights(p))
 
         def fill(y: Array) -> Array:
@@ -307,7 +350,7 @@ def _orbit_block(model: OrganModel, steps: tuple[int, int], max_beats: int) -> C
         )
         state, residual, beats = found.state, found.residual, found.beats
 
-        advance, fine, _ = beat_functions(model, steps[1], p, u)
+        advance, fine, _ = beat_functions(model, steps[1], p, u, table=table)
 
         def watch(y: Array) -> tuple[Array, Array, Array, Array]:
             def look(s: Array, drive: Any) -> Array:

@@ -94,26 +94,21 @@ def run(
     return _portable(problem, parameters, begin, grid, doses, events, held)
 
 
-def portable_function(problem: Stepped, grid: Grid) -> Callable[..., tuple[Array, Array]]:
-    """``f(parameters, start, doses, events, held) -> (outputs, states)`` in JAX, for transformations."""
-    tables = tuple(jnp.asarray(t) for t in _tables(grid))
+def portable_function(problem: Stepped) -> Callable[..., tuple[Array, Array]]:
+    """``f(tables, parameters, start, doses, events, held) -> (outputs, states)`` in JAX, for transformations;
+    ``tables`` are a grid's :func:`grid_tables`."""
 
-    def function(parameters: Array, start: Array, doses: Array, events: Array, held: Array) -> Any:
+    def function(
+        tables: Any, parameters: Array, start: Array, doses: Array, events: Array, held: Array
+    ) -> tuple[Array, Array]:
         return _march(problem, parameters, start, doses, events, held, *tables)
 
     return function
 
 
-# ---------------------------------------------------------------------------------------------------
-
-
-@functools.cache
-def _initial(problem: Stepped) -> Callable[[Any], Array]:
-    return jax.jit(lambda p: problem.initial(problem.prepare(p)))
-
-
-def _tables(grid: Grid) -> tuple[np.ndarray, ...]:
-    """Steps padded to a power of two, with room for steps of half the width: one compiled shape for both."""
+def grid_tables(grid: Grid) -> tuple[np.ndarray, ...]:
+    """A grid as arrays that a compiled function takes: steps padded to a power of two, with room for steps of
+    half the width, so that one compiled shape serves both."""
     n = grid.time.size
     room = 1 << max(2 * n - 1, 1).bit_length()
 
@@ -130,6 +125,14 @@ def _tables(grid: Grid) -> tuple[np.ndarray, ...]:
         before,
         grid.first,
     )
+
+
+# ---------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _initial(problem: Stepped) -> Callable[[Any], Array]:
+    return jax.jit(lambda p: problem.initial(problem.prepare(p)))
 
 
 def _march(
@@ -191,7 +194,7 @@ def _portable(
     events: np.ndarray,
     held: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    tables = _tables(grid)
+    tables = grid_tables(grid)
     function = _block(problem)
     shared = [a if a.shape[-1] == 1 else None for a in (doses, events)]
     varying = tuple(a for a, s in zip((doses, events), shared, strict=True) if s is None)

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vht.citation import Citations, cite
-    from vht.compositions import sunitinib_gist
+    from vht.compositions import cardiovascular, sunitinib_gist
     from vht.model_run import ModelRun, ModelRunError, run_model
     from vht.model_validation import Validation, validate
     from vht.patient import CompositionError, Coupling, VirtualPatient
     from vht.personalisation import Personalisation, personalise
     from vht.population import Individuals, baseline_table, impute, individuals, typical
     from vht.quantities import QUANTITIES, Quantity, UnknownQuantity, quantity
+    from vht.reflex import adapt
     from vht.sensitivities import Sensitivity, sensitivity
     from vht.simulation import Simulation, simulate
     from vht.snapshot import Snapshot
@@ -54,7 +55,9 @@ _HOME = {
     "UnknownQuantity": "quantities",
     "Validation": "model_validation",
     "VirtualPatient": "patient",
+    "adapt": "reflex",
     "baseline_table": "population",
+    "cardiovascular": "compositions",
     "cite": "citation",
     "impute": "population",
     "individuals": "population",
@@ -91,7 +94,9 @@ __all__ = [
     "UnknownQuantity",
     "Validation",
     "VirtualPatient",
+    "adapt",
     "baseline_table",
+    "cardiovascular",
     "cite",
     "impute",
     "individuals",

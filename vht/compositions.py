@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vht.patient import Coupling, VirtualPatient
+from vht.reflex import regulated
 
 
 def sunitinib_gist() -> VirtualPatient:
@@ -24,3 +25,12 @@ def sunitinib_gist() -> VirtualPatient:
             ),
         ],
     )
+
+
+def cardiovascular() -> VirtualPatient:
+    """A circulation with its baroreflex.
+
+    The reflex of the typical patient is that of its source; :func:`vht.adapt` resets it to each patient's own
+    pressure, so that it resists what changes from then on.
+    """
+    return VirtualPatient(["cardiovascular", "baroreflex"], regulated())

@@ -87,11 +87,15 @@ def reads_cycle(patient: VirtualPatient) -> bool:
     return bool(held_ports(patient))
 
 
+_SMALL = 0.01
+
+
 def relative_difference(one: np.ndarray, other: np.ndarray) -> float:
-    """Largest difference relative to the largest magnitude of the same patient; patients without numbers are
-    left out."""
+    """Largest difference relative to the largest magnitude of the same patient, or to 0.01 of the unit where
+    that is larger (a volume that happens to be zero has no relative error); patients without numbers are left
+    out."""
     good = np.all(np.isfinite(one) & np.isfinite(other), axis=0)
     if not good.any():
         return float("nan")
-    size = np.maximum(np.abs(other[:, good]).max(axis=0), np.finfo(float).tiny)
+    size = np.maximum(np.abs(other[:, good]).max(axis=0), _SMALL)
     return float((np.abs(one[:, good] - other[:, good]) / size).max())

@@ -24,7 +24,7 @@ from organ_models.model import OrganModel, fields, values
 from organ_models.precision import require_float64
 from organ_models.sensitivities import OrbitSensitivities, orbit_sensitivities
 from organ_models.solvers import Orbits, in_blocks
-from organ_models.stepping import portable_function
+from organ_models.stepping import grid_tables, portable_function
 from vht.course import Doses, prepared_course
 from vht.cycles import Baseline, Cycles
 from vht.interleaved import reads_cycle
@@ -36,6 +36,8 @@ from vht.slow_models import SlowModels, stepped
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_BLOCK = 32  # patients of a block of slow models: each carries one tangent for every parameter
+
 
 @dataclass(frozen=True)
 class Sensitivity:
@@ -45,7 +47,7 @@ class Sensitivity:
         outputs, parameters: ports and ``model.parameter`` names, in the order of the axes below.
         days: reporting days, shape ``(k,)``.
         values: shape ``(k, len(outputs), len(parameters), n)``: output unit over published parameter unit, or
-            per cent per per cent where ``relative``. NaN for patients without a solution.
+            per cent per per cent where ``relative``. NaN for patients without a solution or derivatives.
         base: the outputs themselves, shape ``(k, len(outputs), n)``.
         relative: whether values are elasticities ``d ln output / d ln parameter``.
     """
@@ -76,7 +78,10 @@ class Sensitivity:
         """The largest derivatives of one output (the first if absent), as bars."""
         from vht.plots import plot_sensitivity
 
-        return plot_sensitivity(self, output or self.outputs[0], day, individual)
+        shown = self.outputs[0] if output is None else output
+        if shown not in self.outputs:
+            raise ValueError(f"no derivatives of '{shown}' were taken, only of {', '.join(self.outputs)}")
+        return plot_sensitivity(self, shown, day, individual)
 
     def _row(self, day: float | None) -> int:
         if day is None:
@@ -112,6 +117,8 @@ def sensitivity(
 
     Raises:
         CompositionError: no such output or parameter; a slow model that reads the cycle; controllers.
+        ValueError: no outputs or no parameters are named.
+        PrecisionError: JAX computes in 32 bit.
 
     Example:
         >>> import vht
@@ -130,6 +137,9 @@ def sensitivity(
         raise CompositionError(
             f"derivatives do not go through {what}; simulate with changed parameters instead"
         )
+    if not outputs or not parameters:
+        missing = "outputs" if not outputs else "parameters"
+        raise ValueError(f"{missing}: name at least one, such as 'model.name'")
     for port in outputs:
         patient.port(port, "Outputs")
     for name in parameters:
@@ -173,33 +183,35 @@ def _slow_tangents(
     unit = np.array([[float(name == port) for port in (*ports, "")] for name in wanted])
     along = _course_block(models)
     amounts = [np.broadcast_to(a, (*a.shape[:2], n)) for a in (ready.amounts, ready.parcels)]
-    march = portable_function(stepped(models), ready.steps)
+    tables = grid_tables(ready.steps)
 
     def block(p: Any, given: Any, arriving: Any) -> Any:
-        made = along(march, p, given, arriving, jnp.asarray(unit))
+        made = along(tables, p, given, arriving, unit)
         return (made.reshape(-1, p.shape[-1]),)
 
-    (flat,) = in_blocks(block, (ready.parameters, *amounts))
+    (flat,) = in_blocks(block, (ready.parameters, *amounts), block=_BLOCK)
     found = flat.reshape(len(wanted), days.size, len(models.outputs), n)
     return {port: np.swapaxes(found[:, :, row], 0, 1).copy() for row, port in enumerate(models.outputs)}
 
 
+@functools.lru_cache(maxsize=32)
 def _course_block(models: SlowModels) -> Callable[..., Any]:
+    """The compiled tangents of a course along directions of its parameters."""
     problem = stepped(models)
+    march = portable_function(problem)
 
-    @functools.partial(jax.jit, static_argnums=0)
-    def along(march: Callable[..., Any], p: Any, amounts: Any, parcels: Any, unit: Any) -> Any:
+    def along(tables: Any, p: Any, amounts: Any, parcels: Any, unit: Any) -> Any:
         held = jnp.zeros((0, p.shape[-1]))
 
         def course(rows: Any) -> Any:
-            return march(rows, problem.initial(problem.prepare(rows)), amounts, parcels, held)[0]
+            return march(tables, rows, problem.initial(problem.prepare(rows)), amounts, parcels, held)[0]
 
         def one(direction: Any) -> Any:
             return jax.jvp(course, (p,), (jnp.broadcast_to(direction[:, None], p.shape),))[1]
 
         return jax.vmap(one)(unit)
 
-    return along
+    return jax.jit(along)
 
 
 def _cyclic_tangents(

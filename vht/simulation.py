@@ -74,6 +74,19 @@ class Simulation:
         traces = waveforms(model, parameters, model.Inputs(**ports), state)
         return {name: trace[:, 0] for name, trace in traces.items()}
 
+    def plot_wiggers(self, individual: int | None = 0, day: float | None = None) -> Figure:
+        """Pressures, flows, volumes and valve events over one beat; of the cohort where ``individual`` is "
+        "None."""
+        from vht.cardiac_plots import plot_wiggers
+
+        return plot_wiggers(self, individual, day=day)
+
+    def plot_pressure_volume(self, individual: int | None = 0, days: Sequence[float] | None = None) -> Figure:
+        """Pressure–volume loops on some days; of the cohort where ``individual`` is None."""
+        from vht.cardiac_plots import plot_pressure_volume
+
+        return plot_pressure_volume(self, individual, days=days)
+
     def plot(self, individual: int = 0) -> Figure:
         """Pressure–volume loop on the first and last day, and the course of the slow outputs."""
         from vht.plots import plot_simulation

@@ -22,6 +22,7 @@ from organ_models.cardiovascular.closed_loop_variables import (
 )
 from organ_models.cardiovascular.valves import diode
 from organ_models.model import Array
+from organ_models.waves import raised_cosine, since_onset
 
 
 class Chambers(NamedTuple):
@@ -64,14 +65,14 @@ def period(p: Parameters, u: Inputs) -> Array:
     return 60.0 / (p.heart_rate * u.heart_rate_ratio)
 
 
-def _activation(since_onset: Array, contraction: Array | float, relaxation: Array | float) -> Array:
+def _activation(since: Array, contraction: Array | float, relaxation: Array | float) -> Array:
     """Raised-cosine activation in [0, 1], zero after contraction and relaxation."""
     stretched = jnp.where(
-        since_onset < contraction,
-        since_onset / contraction,
-        1.0 + jnp.minimum((since_onset - contraction) / relaxation, 1.0),
+        since < contraction,
+        since / contraction,
+        1.0 + jnp.minimum((since - contraction) / relaxation, 1.0),
     )
-    return 0.5 - 0.5 * jnp.cos(jnp.pi * stretched)
+    return raised_cosine(stretched)
 
 
 def _power(activation: Array, exponent: Array) -> Array:
@@ -88,10 +89,10 @@ def drive(time: Array, p: Parameters, u: Inputs) -> Drive:
     beat = period(p, u)
     systole = (0.5 - 0.075 / beat) * p.systole_scale
     rise = systole * p.contraction_share
-    ventricles = _activation(jnp.mod(time, beat), rise, systole - rise)
+    ventricles = _activation(since_onset(time, beat), rise, systole - rise)
     return Drive(
         ventricular_activation=_power(ventricles, p.activation_exponent),
-        atrial_activation=_activation(jnp.mod(time + 0.16, beat), 0.10, 0.10),
+        atrial_activation=_activation(since_onset(time + 0.16, beat), 0.10, 0.10),
     )
 
 
@@ -238,7 +239,8 @@ def stressed_volume(x: State, p: Parameters, u: Inputs) -> Array:
 
 def fill(x: State, p: Parameters, u: Inputs) -> State:
     """Put the declared stressed volume into the system, by venous pressure."""
-    missing = p.stressed_volume + u.recruited_volume - stressed_volume(x, p, u)
+    held = p.stressed_volume + u.recruited_volume + u.blood_volume_change
+    missing = held - stressed_volume(x, p, u)
     venous = x.systemic_venous_pressure + missing / p.systemic_venous_compliance
     return State(**{**vars(x), "systemic_venous_pressure": venous})
 

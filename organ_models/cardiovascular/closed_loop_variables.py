@@ -92,9 +92,8 @@ class Inputs:
     arterial_compliance_ratio: Array = variable("1", "multiplies systemic arterial compliance", default=1.0)
     heart_rate_ratio: Array = variable("1", "multiplies heart rate", default=1.0)
     contractility_ratio: Array = variable("1", "multiplies active elastance of both ventricles", default=1.0)
-    recruited_volume: Array = variable(
-        "mL", "stressed volume added by venous tone, infusion or bleeding", default=0.0
-    )
+    recruited_volume: Array = variable("mL", "stressed volume added by venous tone", default=0.0)
+    blood_volume_change: Array = variable("mL", "blood infused, or lost where negative", default=0.0)
 
 
 @variables

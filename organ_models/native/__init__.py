@@ -61,7 +61,7 @@ def orbits(
         model: a cyclic model.
         parameters, inputs: published values and ports, shapes ``(n_parameter, n)`` and ``(n_input, n)``.
         start: states ``(n_state, n)``; the model's cold start if absent.
-        steps: steps of a beat while the orbit is sought, and of the beat that is read.
+        steps: steps of a beat while the orbit is sought, and of the beat that is read: a whole multiple.
         max_beats, tolerance: as there.
 
     Returns:
@@ -74,7 +74,7 @@ def orbits(
         run(p, u, y or None, table, out, *steps, max_beats, tolerance)
 
     rows = n_state + n_output + 3
-    found = _on_vectors(solve, (parameters, inputs, start), rows, _drives(model) * (2 * max(steps) + 1))
+    found = _on_vectors(solve, (parameters, inputs, start), rows, _drives(model) * (2 * steps[1] + 1))
     state, outputs = found[:n_state], found[n_state : n_state + n_output]
     return state, outputs, found[-3], found[-2].astype(np.int64), found[-1] != 0.0
 

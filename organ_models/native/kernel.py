@@ -100,7 +100,8 @@ class CycleKernel(Kernel):
     def orbit(self) -> None:
         """``orbit(parameters, inputs, start, table, out, steps, watched_steps, max_beats, tolerance)``.
 
-        ``start`` is a null pointer for the model's cold start. ``out``: the states, the outputs, residual,
+        ``watched_steps`` is a whole multiple of ``steps``: one table of the drive serves both. ``start`` is a
+        null pointer for the model's cold start. ``out``: the states, the outputs, residual,
         beats, and one where the orbit is periodic and finite, else zero.
         """
         a, pointers, numbers = self.function("orbit", 5, INTEGER, INTEGER, INTEGER, DOUBLE)
@@ -110,7 +111,8 @@ class CycleKernel(Kernel):
         first = self._start(a, start, p, u)
         weights = _stacked(emit(a, self.cycle.weights, p))
         limit = scalar(self.splat(a, tolerance, a.setup))
-        self._tabulate(a, table, steps, period, p, u)
+        self._tabulate(a, table, watched, period, p, u)
+        every = a.body.sdiv(watched, steps)
         step = a.quotient(period, self._count(a, steps))
 
         initial, tree = _traced(a, anderson.begin, first)
@@ -125,7 +127,7 @@ class CycleKernel(Kernel):
 
         with _while(a, going):
             now = jax.tree.unflatten(tree, progress.load())
-            end = self._beat(a, list(now.state), table, steps, step, p, u)
+            end = self._beat(a, list(now.state), table, steps, step, p, u, every=every)
             filled = _stacked(emit(a, self.cycle.restore, self._state(end), p, u))
             later, _ = _traced(a, anderson.advance, now, filled, weights, limit)
             progress.store(later)
@@ -133,7 +135,6 @@ class CycleKernel(Kernel):
             a.body.store(done, beats)
 
         final = jax.tree.unflatten(tree, progress.load())
-        self._tabulate(a, table, watched, period, p, u)
         fine = a.quotient(period, self._count(a, watched))
         outputs = self._read(a, list(final.state), table, watched, fine, p, u)
         good = a.compare("<=", final.residual.item(), limit.item())
@@ -226,8 +227,12 @@ class CycleKernel(Kernel):
         p: Any,
         u: Any,
         watch: Callable[[ir.Value, Any, list[Lanes]], None] | None = None,
+        every: ir.Value | None = None,
     ) -> list[Lanes]:
-        """One beat; ``watch(step, drive, state)`` is emitted at the beginning of every step."""
+        """One beat; ``watch(step, drive, state)`` is emitted at the beginning of every step.
+
+        A half step of the beat is ``every`` rows of the table, one if absent.
+        """
         slots = Slots(a, [scalar(x) for x in first], self.slots)
         scaled = [
             (row, None if ahead is None else a.mul(a.constant(ahead), step), a.mul(a.constant(weight), step))
@@ -236,7 +241,9 @@ class CycleKernel(Kernel):
         with loop(a, steps, self.slot(INTEGER)) as index:
             y = [x.item() for x in slots.load()]
             begin = a.body.mul(index, ir.Constant(INTEGER, 2))
-            drives = [self._drive(a, table, a.body.add(begin, ir.Constant(INTEGER, k))) for k in range(3)]
+            rows = [a.body.add(begin, ir.Constant(INTEGER, k)) for k in range(3)]
+            rows = rows if every is None else [a.body.mul(row, every) for row in rows]
+            drives = [self._drive(a, table, row) for row in rows]
             if watch is not None:
                 watch(index, drives[0], y)
             total, stage = y, y

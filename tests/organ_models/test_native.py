@@ -21,7 +21,7 @@ from organ_models.model import fields, values
 from organ_models.native import kernel, machine, width
 from organ_models.native.lanes import DOUBLE, INTEGER, POINTER, Arithmetic, Memory
 from organ_models.native.translate import UnsupportedPrimitive, emit, scalar
-from organ_models.solvers import periodic_orbits, waveforms
+from organ_models.solvers import periodic_orbits, rows_of, waveforms
 
 CYCLIC = [m for m in catalogue().values() if m.cycle]
 # leaflets take 20000 steps a beat and 22 states: minutes on the portable back end
@@ -200,7 +200,7 @@ def test_half_the_step_is_tried_by_the_native_engine_too() -> None:
     resistance = 0.06 * np.linspace(1.0, 12.0, n)
     p, u = Parameters(systemic_venous_resistance=resistance), Inputs()
     rows = [np.broadcast_to(np.asarray(v, float), (n,)) for v in values(p).values()]
-    ports = np.ones((2, n))
+    ports = rows_of(Inputs(), n)
     once = native.orbits(m, np.stack(rows), ports, None, steps=(125, 2000), max_beats=80, tolerance=1e-7)[4]
     found, portable = (periodic_orbits(m, p, u, steps=125, engine=e) for e in ("native", "portable"))
     np.testing.assert_array_equal(found.converged, portable.converged)

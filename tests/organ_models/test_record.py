@@ -47,7 +47,9 @@ def test_published_values_name_outputs_scenarios_and_days_that_exist(m: OrganMod
         assert check.variant in variants(m), check.name
         assert (check.day is None) == (m.cycle is not None), check.name
         assert check.source.text
-        assert 0 < check.allowed < 0.01 * max(abs(check.published), 0.2), check.name
+        # a target of a calibration may be as wide as its SD; anything else is told to a hundredth
+        widest = 0.25 if check.evidence == "calibration" else 0.01
+        assert 0 < check.allowed < widest * max(abs(check.published), 0.2), check.name
 
 
 @pytest.mark.parametrize("m", MODELS, ids=lambda m: m.name)

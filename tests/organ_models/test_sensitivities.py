@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from organ_models import PrecisionError, model
-from organ_models.model import fields
+from organ_models.model import NoFields, fields
 from organ_models.sensitivities import OrbitSensitivities, beat, orbit_sensitivities
 from organ_models.solvers import Orbits, periodic_orbits
 from tests.organ_models.test_steps import PEOPLE, PUMP
@@ -20,12 +22,17 @@ FIXED = ("valve_backward_resistance", "compliance_pressure_exponent")
 WRT = [k for k in fields(CIRCULATION.Parameters) if k not in FIXED] + list(fields(CIRCULATION.Inputs))
 
 
+SHAPE = ("aortic_characteristic_impedance", "systole_scale", "contraction_share", "activation_exponent")
+MOVES_EVENTS = ("heart_rate", "heart_rate_ratio", "systole_scale", "contraction_share")
+
+
 def crowd() -> dict[str, np.ndarray]:
     luck = np.random.default_rng(0)
-    return {
-        k: np.full(N, f.default) * (1.0 if k in FIXED else np.exp(0.1 * luck.standard_normal(N)))
+    made = {
+        k: np.full(N, f.default) * (1.0 if k in (*FIXED, *SHAPE) else np.exp(0.1 * luck.standard_normal(N)))
         for k, f in fields(CIRCULATION.Parameters).items()
     }
+    return {**made, "aortic_characteristic_impedance": np.linspace(0.01, 0.06, N)}
 
 
 def solve(
@@ -65,27 +72,27 @@ def test_derivatives_agree_with_central_differences(
     """To 1e-6 of the output per relative change, with a relative step of 1e-5 (5632 derivatives in all).
 
     Where a valve opens or an activation begins within the difference's own step of a sample, the difference
-    measures the sampling: it then differs from one with a third of the step, and is left out. That concerns
-    the heart rate most, which moves every event; at most a tenth of its derivatives.
+    measures the sampling; a third of the step then tells. Only the heart rate moves every event: one in seven
+    of its derivatives needs that, none of the other parameters' does.
     """
     orbit, derivatives = found
     assert derivatives.regular.all()
-    row = WRT.index(name)
-    p, wide = crowd(), central(name, orbit, 1e-5)
+    row, p = WRT.index(name), crowd()
     size = p[name] if name in p else np.full(N, fields(CIRCULATION.Inputs)[name].default or 1000.0)
-    narrow: dict[str, np.ndarray] = {}
-    left_out = 0
-    for output, difference in wide.items():
-        scale = np.abs(orbit.outputs[output])
-        error = np.abs(derivatives.outputs[output][row] * size - difference) / scale
-        if error.max() > 1e-6:
-            narrow = narrow or central(name, orbit, 3e-6)
-            sampled = np.abs(narrow[output] - difference) / scale > 1e-6
-            closer = np.abs(derivatives.outputs[output][row] * size - narrow[output]) / scale
-            left_out += int(sampled.sum())
-            error = np.where(sampled, closer, error)
-        assert error.max() <= 1e-6, output
-    assert left_out <= (0.3 if "heart_rate" in name else 0.02) * N * len(wide)
+
+    def error(relative_step: float) -> np.ndarray:
+        return np.stack(
+            [
+                np.abs(derivatives.outputs[output][row] * size - difference) / np.abs(orbit.outputs[output])
+                for output, difference in central(name, orbit, relative_step).items()
+            ]
+        )
+
+    wide = error(1e-5)
+    sampled = wide > 1e-6
+    assert sampled.mean() <= (0.2 if name in MOVES_EVENTS else 0.02)
+    if sampled.any():
+        assert error(3e-6)[sampled].max() <= 1e-6
 
 
 def test_stressed_volume_scales_every_pressure(found: tuple[Orbits, OrbitSensitivities]) -> None:
@@ -142,9 +149,53 @@ def test_reverse_mode_works_through_one_beat() -> None:
     np.testing.assert_allclose(backward, forward, rtol=1e-10)
 
 
+def test_memory_of_reverse_mode_grows_with_the_root_of_the_steps() -> None:
+    """Four times the steps need twice the memory (measured: 37 and 73 KiB a patient)."""
+    n, p = 64, CIRCULATION.Parameters()
+    people = jax.tree.map(lambda v: jnp.full(n, v), p)
+    ports = jax.tree.map(lambda v: jnp.full(n, v), CIRCULATION.Inputs())
+
+    def kib(steps: int) -> float:
+        through = beat(CIRCULATION, steps)
+        gradient = jax.jit(jax.grad(lambda state, record: through(state, record, ports)[4].sum()))
+        compiled = gradient.lower(jnp.full((12, n), 50.0), people).compile()
+        return float(compiled.memory_analysis().temp_size_in_bytes) / 1024 / n
+
+    few, many = kib(500), kib(2000)
+    assert few < 100
+    assert many < 2.5 * few
+
+
+def test_a_lane_whose_equation_cannot_be_inverted_has_no_derivatives() -> None:
+    """It is told apart and disturbs nobody."""
+    orbit = solve(crowd(), {}, None)
+    p = CIRCULATION.Parameters(**crowd())
+    names = ["stressed_volume"]
+    whole = orbit_sensitivities(CIRCULATION, p, CIRCULATION.Inputs(), orbit, names)
+    broken = crowd()
+    broken["systemic_arterial_compliance"][3] = np.nan
+    found = orbit_sensitivities(
+        CIRCULATION, CIRCULATION.Parameters(**broken), CIRCULATION.Inputs(), orbit, names
+    )
+    others = np.arange(N) != 3
+    np.testing.assert_array_equal(found.regular, others)
+    assert np.isnan(found.outputs["mean_pressure"][0, 3])
+    np.testing.assert_array_equal(found.state[..., others], whole.state[..., others])
+    unfilled = dataclasses.replace(
+        CIRCULATION, cycle=dataclasses.replace(CIRCULATION.cycle, restore=lambda state, p, u: state)
+    )
+    conserved = orbit_sensitivities(unfilled, p, CIRCULATION.Inputs(), orbit, names)
+    assert not conserved.regular.any()  # without the declared volume any volume is as good
+
+
 def test_what_cannot_be_derived_is_refused() -> None:
     orbit = periodic_orbits(PUMP, PEOPLE, PumpInputs())
     with pytest.raises(ValueError, match="pump has no parameter or input 'colour'"):
         orbit_sensitivities(PUMP, PEOPLE, PumpInputs(), orbit, ["colour"])
+    tumour = model("hansson_gist")
+    with pytest.raises(ValueError, match="hansson_gist has no cycle"):
+        orbit_sensitivities(tumour, tumour.Parameters(), NoFields(), orbit, ["growth_rate"])
+    with pytest.raises(ValueError, match="hansson_gist has no cycle"):
+        beat(tumour)
     with jax.enable_x64(False), pytest.raises(PrecisionError):
         orbit_sensitivities(PUMP, PEOPLE, PumpInputs(), orbit, ["volume"])
