@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.problem import MODEL, OUTPUTS, coefficients, patients, rate, read, starts, times
 from organ_models import native, solvers
-from organ_models.cardiovascular.closed_loop import Inputs
+from organ_models.cardiovascular.closed_loop import Drive, Inputs
 from organ_models.model import fields
 
 Solver = Callable[[int, int], np.ndarray]
@@ -62,7 +62,7 @@ def hand_written(steps: tuple[int, int]) -> Solver:
     library = Path(folder) / "hand_written.so"
     source = Path(__file__).with_name("hand_written.c")
     flags = ["-O3", "-march=native", "-mprefer-vector-width=512", "-ffast-math", "-shared", "-fPIC"]
-    subprocess.run([compiler, *flags, str(source), "-o", str(library), "-lmvec", "-lm"], check=True)
+    subprocess.run([compiler, *flags, str(source), "-o", str(library), "-lm"], check=True)
     run = ctypes.CDLL(str(library)).run
     run.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_int] * 3
 
@@ -76,7 +76,7 @@ def hand_written(steps: tuple[int, int]) -> Solver:
         whole = -(-n // 8) * 8
         lanes = np.minimum(np.arange(whole), n - 1)
         q, y = tiled(coefficients(n)[:, lanes]), tiled(starts(n)[:, lanes])
-        table, out = aligned((2 * max(steps) + 1, 2, 8)), aligned((whole // 8, 8, 8))
+        table, out = aligned((2 * steps[1] + 1, 2, 8)), aligned((whole // 8, 8, 8))
         for group in range(whole // 8):
             addresses = (x.ctypes.data for x in (q[group], y[group], table, out[group]))
             run(*addresses, *steps, beats)
@@ -116,7 +116,26 @@ def lsoda(tolerance: float, *, ivp: bool = False) -> Solver:
     return solve
 
 
-def diffrax(*, tolerance: float | None = None, steps: int | None = None) -> Solver:
+def library_drive(time: Any, p: Any, u: Any) -> Drive:
+    """The drive of the model with a remainder and a cosine of JAX, as a user would write it."""
+    import jax.numpy as jnp
+
+    period = 60.0 / p.heart_rate
+    systole = 0.5 - 0.075 / period
+
+    def activation(since: Any, contraction: Any, relaxation: Any) -> Any:
+        late = 1.0 + jnp.minimum((since - contraction) / relaxation, 1.0)
+        return 0.5 - 0.5 * jnp.cos(jnp.pi * jnp.where(since < contraction, since / contraction, late))
+
+    return Drive(
+        ventricular_activation=activation(jnp.mod(time, period), systole * 2 / 3, systole / 3),
+        atrial_activation=activation(jnp.mod(time + 0.16, period), 0.10, 0.10),
+    )
+
+
+def diffrax(
+    *, tolerance: float | None = None, steps: int | None = None, drive: Any = library_drive
+) -> Solver:
     """Tsit5 of diffrax under vmap, adaptive to a tolerance or with constant steps a beat."""
     import diffrax as dfx
     import jax
@@ -129,7 +148,7 @@ def diffrax(*, tolerance: float | None = None, steps: int | None = None) -> Solv
         period = cycle.period(p, Inputs())
 
         def field(t: Any, y: Any, _: Any) -> Any:
-            d = MODEL.derivative(cycle.drive(t, p, Inputs()), MODEL.State(*y), p, Inputs())
+            d = MODEL.derivative(drive(t, p, Inputs()), MODEL.State(*y), p, Inputs())
             return jnp.stack(list(vars(d).values()))
 
         asked = (beats - 1 + jnp.arange(PEER_SAMPLES) / PEER_SAMPLES) * period

@@ -1,34 +1,46 @@
 /* The circulation by hand, eight patients to a vector: what a specialist would write in C, as the limit that
    the native back end is measured against. Reciprocals are hoisted, activations tabulated once. */
-#include <math.h>
 
 typedef double vec __attribute__((vector_size(64)));
 typedef long long mask __attribute__((vector_size(64)));
 #define W 8
-#define PI 3.14159265358979323846
 
 static inline vec choose(mask m, vec a, vec b) { return (vec)(((mask)a & m) | ((mask)b & ~m)); }
 static inline vec larger(vec a, vec b) { return choose(a > b, a, b); }
 static inline vec smaller(vec a, vec b) { return choose(a < b, a, b); }
 
-static void tabulate(const double *q, double *table, int steps) {
-    for (int i = 0; i <= 2 * steps; i++)
-        for (int l = 0; l < W; l++) {
-            double period = q[l], c = q[W + l], r = q[2 * W + l];
-            double t = period * i / (2.0 * steps), u = t + 0.16;
-            u = u >= period ? u - period : u;
-            double v = t < c ? t / c : 1.0 + fmin((t - c) / r, 1.0);
-            double a = u < 0.1 ? u / 0.1 : 1.0 + fmin((u - 0.1) / 0.1, 1.0);
-            table[i * 2 * W + l] = 0.5 - 0.5 * cos(PI * v);
-            table[i * 2 * W + W + l] = 0.5 - 0.5 * cos(PI * a);
-        }
+/* (1 - cos(pi x)) / 2 for x in [0, 2], by the Taylor series of cos(pi (x - 1) / 2) */
+static inline vec raised_cosine(vec x) {
+    static double c[12];
+    if (c[0] == 0.0) {
+        double quarter = 3.14159265358979323846 * 3.14159265358979323846 / 4.0;
+        c[0] = 1.0;
+        for (int n = 1; n < 12; n++) c[n] = -c[n - 1] * quarter / ((2 * n - 1) * (2 * n));
+    }
+    vec z = (x - 1.0) * (x - 1.0), w = z * 0.0 + c[11];
+    for (int n = 10; n >= 0; n--) w = w * z + c[n];
+    return w * w;
 }
 
-/* q: 29 x 8, state: 12 x 8, table: (2 max(steps, watched) + 1) x 2 x 8, out: 8 x 8; all aligned to 64 bytes.
-   The last beat, which is read, takes the watched number of steps. */
+static void tabulate(const vec *p, double *table, int steps) {
+    vec period = p[0], one = {1, 1, 1, 1, 1, 1, 1, 1};
+    vec contract = one / p[1], relax = one / p[2], tenth = one * 10.0, two = one * 2.0;
+    vec *out = (vec *)table;
+    for (int i = 0; i <= 2 * steps; i++) {
+        vec t = period * (i / (2.0 * steps)), u = t + 0.16;
+        u = choose(u >= period, u - period, u);
+        vec v = choose(t < p[1], t * contract, smaller(one + (t - p[1]) * relax, two));
+        out[2 * i] = raised_cosine(v);
+        out[2 * i + 1] = raised_cosine(smaller(u * tenth, two));
+    }
+}
+
+/* q: 29 x 8, state: 12 x 8, table: (2 watched + 1) x 2 x 8, out: 8 x 8; all aligned to 64 bytes. The last beat,
+   which is read, takes the watched number of steps, a whole multiple of the steps of the others. */
 void run(const double *q, double *state, double *table, double *out, int steps, int watched, int beats) {
-    tabulate(q, table, steps);
     const vec *p = (const vec *)q;
+    tabulate(p, table, watched);
+    int every = watched / steps;
     vec y[12], one = {1, 1, 1, 1, 1, 1, 1, 1}, zero = {0};
     for (int i = 0; i < 12; i++) y[i] = ((vec *)state)[i];
     vec h = p[0] / (double)steps;
@@ -43,7 +55,7 @@ void run(const double *q, double *state, double *table, double *out, int steps, 
         int last = beat == beats - 1;
         if (last) {
             steps = watched;
-            tabulate(q, table, steps);
+            every = 1;
             h = p[0] / (double)steps;
             ahead[0] = ahead[1] = h * 0.5, ahead[2] = h;
             weight[0] = weight[3] = h * (1 / 6.0), weight[1] = weight[2] = h * (2 / 6.0);
@@ -53,7 +65,7 @@ void run(const double *q, double *state, double *table, double *out, int steps, 
             for (int k = 0; k < 12; k++) w[k] = total[k] = y[k];
 #pragma GCC unroll 4
             for (int s = 0; s < 4; s++) {
-                const vec *drive = (const vec *)(table + (2 * i + (s + 1) / 2) * 2 * W);
+                const vec *drive = (const vec *)(table + (2 * i + (s + 1) / 2) * every * 2 * W);
                 vec la = (p[4] + p[3] * drive[1]) * (w[0] - p[11]);
                 vec lv = (p[6] + p[5] * drive[0]) * (w[1] - p[12]);
                 vec ra = (p[8] + p[7] * drive[1]) * (w[2] - p[13]);

@@ -16,10 +16,13 @@ from scipy.integrate import solve_ivp
 
 from organ_models import model
 from organ_models.cardiovascular.closed_loop import Inputs, Parameters
+from organ_models.cardiovascular.closed_loop_readings import OPEN_FLOW, valve_events
 from organ_models.model import values
 from organ_models.solvers import periodic_orbits
 
 MODEL = model("closed_loop_circulation")
+assert MODEL.cycle is not None
+DRIVE = MODEL.cycle.drive
 OUTPUTS = (
     "mean_pressure",
     "systolic_pressure",
@@ -129,12 +132,19 @@ def times(period: float, samples: int, beats: int = BEATS) -> np.ndarray:
     return (beats - 1 + np.arange(samples) / samples) * period
 
 
-def read(t: np.ndarray, states: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """The eight outputs from states ``(12, samples)`` of one patient over one beat."""
+def chambers(t: np.ndarray, states: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Pressures of the chambers of one patient (LA, LV, RA, RV), each of shape ``(samples,)``."""
     ventricles = np.array([activation(x % q[0], q[1], q[2]) for x in t])
     atria = np.array([activation((x + 0.16) % q[0], 0.10, 0.10) for x in t])
-    p_la = (q[4] + q[3] * atria) * (states[0] - q[11])
-    p_lv = (q[6] + q[5] * ventricles) * (states[1] - q[12])
+    return tuple(
+        (q[4 + 2 * k] + q[3 + 2 * k] * active) * (states[k] - q[11 + k])
+        for k, active in enumerate((atria, ventricles, atria, ventricles))
+    )
+
+
+def read(t: np.ndarray, states: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """The eight outputs from states ``(12, samples)`` of one patient over one beat."""
+    p_la, p_lv, _, _ = chambers(t, states, q)
     stroke = np.ptp(states[1])
     return np.array(
         [
@@ -183,6 +193,24 @@ def reference(samples: int) -> np.ndarray:
         ],
         axis=1,
     )
+
+
+@cache
+def reference_events() -> np.ndarray:
+    """Opening and closing of the valves in the last beat of the reference, s after its beginning.
+
+    Rows: mitral, aortic, tricuspid, pulmonary, each opening and closing; shape ``(8, REFERENCE_PATIENTS)``.
+    """
+    q = coefficients(REFERENCE_PATIENTS)
+    out = []
+    for k, states in enumerate(_reference_states()):
+        t = times(q[0, k], FINE)
+        p_la, p_lv, p_ra, p_rv = chambers(t, states, q[:, k])
+        drops = (p_la - p_lv, p_lv - states[4], p_ra - p_rv, p_rv - states[6])
+        since = (t - t[0])[:, None]
+        found = [valve_events(since, drop[:, None], OPEN_FLOW * q[15, k]) for drop in drops]
+        out.append(np.concatenate([time for pair in found for time in pair]))
+    return np.stack(out, axis=1)
 
 
 def errors(outputs: np.ndarray, samples: int) -> np.ndarray:

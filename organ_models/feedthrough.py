@@ -16,12 +16,21 @@ import numpy as np
 from organ_models.model import OrganModel, fields, values
 
 
-@functools.cache
 def feedthrough(model: OrganModel) -> Mapping[str, frozenset[str]]:
     """Input ports that ``observe`` uses, by output (slow models, controllers) or signal (cyclic models).
 
     A port that the model's own delay feeds shows the past, and is left out.
     """
+    return {name: ports - set(model.delays) for name, ports in _used(model).items()}
+
+
+def delayed_feedthrough(model: OrganModel) -> Mapping[str, frozenset[str]]:
+    """Input ports fed by the model's own delays that ``observe`` uses, by output."""
+    return {name: ports & set(model.delays) for name, ports in _used(model).items()}
+
+
+@functools.cache
+def _used(model: OrganModel) -> Mapping[str, frozenset[str]]:
     one = jax.ShapeDtypeStruct((), np.float64)
 
     def record(kind: type) -> Any:
@@ -37,8 +46,7 @@ def feedthrough(model: OrganModel) -> Mapping[str, frozenset[str]]:
     jaxpr = jax.make_jaxpr(read)(u, time, record(model.State), p).jaxpr
     names = list(fields(model.Inputs))
     uses: dict[Any, frozenset[str]] = {
-        variable: frozenset({name} - set(model.delays))
-        for variable, name in zip(jaxpr.invars, names, strict=False)
+        variable: frozenset({name}) for variable, name in zip(jaxpr.invars, names, strict=False)
     }
 
     def used(atom: Any) -> frozenset[str]:

@@ -110,9 +110,8 @@ def periodic_orbits(
     watched = refine * (model.cycle.watched_steps if watched_steps is None else watched_steps)
     if watched % steps:
         raise ValueError(
-            f"{model.name}: the beat that is read takes {watched} steps, not a whole multiple of the "
-            f"{steps} of "
-            "the other beats; choose watched_steps so"
+            f"{model.name}: the beat that is read takes {watched} steps, not a whole multiple of the {steps} "
+            "of the other beats; choose watched_steps so"
         )
     n = _lanes(parameters, inputs)
     stacked_parameters = rows_of(parameters, n)

@@ -7,7 +7,7 @@ import numpy as np
 from organ_models.catalogue import UnknownModel
 from organ_models.units import UnitError, conversion
 from trials.protocol import Arm, Protocol
-from vht.course import dose_ports
+from vht.course import dose_ports, event_ports
 from vht.patient import CompositionError, Coupling, VirtualPatient
 
 
@@ -39,7 +39,7 @@ def compose(protocol: Protocol) -> VirtualPatient:
         _check_doses(protocol, patient, index, arm)
     dosed = {port for arm in protocol.arms for port in arm.doses}
     for port in dose_ports(patient):
-        if port not in dosed:
+        if port not in dosed and port not in event_ports(patient):  # what may happen need not
             index = section.models.index(port.partition(".")[0])
             message = f"nothing drives {port}: couple an output to it, or dose it in an arm"
             raise protocol.error_at(("virtual_patient", "models", index), message)
@@ -50,16 +50,20 @@ def doses_of(protocol: Protocol, patient: VirtualPatient, arm: Arm) -> dict[str,
     """What an arm gives: by port, the amount on every day of the trial in the port's unit."""
     grid = np.arange(round(protocol.duration_days))
     return {
-        port: dose.daily(grid) * conversion(dose.amount.unit, patient.port(port).unit).factor
+        port: dose.daily(grid) * conversion(dose.amount.unit, _unit(patient, port)).factor
         for port, dose in arm.doses.items()
     }
+
+
+def _unit(patient: VirtualPatient, port: str) -> str:
+    return patient.port(port, "Events" if port in event_ports(patient) else "Inputs").unit
 
 
 def _check_doses(protocol: Protocol, patient: VirtualPatient, index: int, arm: Arm) -> None:
     for port, dose in arm.doses.items():
         position = ("arms", index, "doses", port)
         try:
-            unit = patient.port(port).unit
+            unit = _unit(patient, port)
         except CompositionError as error:
             raise protocol.error_at(position, str(error)) from None
         if port not in dose_ports(patient):

@@ -14,7 +14,7 @@ import numpy as np
 
 from organ_models.model import OrganModel, take, values
 from organ_models.solvers import Failure, Orbits
-from vht.equilibrium import Balanced, Heart
+from vht.equilibrium import Balanced, Heart, regulated
 from vht.matching import Matching, match_output, sensitivity
 from vht.patient import VirtualPatient, Wire
 from vht.population import Individuals
@@ -116,6 +116,7 @@ def cycles_on(
     course: Mapping[str, np.ndarray],
     rows: np.ndarray,
     *,
+    given: Mapping[str, np.ndarray] | None = None,
     refine: int = 1,
 ) -> Cycles:
     """Evaluate the cyclic models where somebody looks.
@@ -125,6 +126,8 @@ def cycles_on(
         baselines: untreated cycles by model name.
         course: outputs of the slow models, by port, one row for each day that was read.
         rows: which rows of it, per patient, integers of shape ``(k, n)``; of a course read daily, the days.
+        given: inputs of cyclic models and controllers that no coupling feeds, where they are not at their
+            defaults, by port, shape ``(n,)``.
         refine: every step is divided by this.
 
     Every (row, patient) is a problem of its own, started from the patient's untreated cycle.
@@ -153,6 +156,12 @@ def cycles_on(
             for w in patient.inputs_of(c.name)
             if _name(w.source) in course
         }
+        for port, column in (given or {}).items():
+            name, _, key = port.partition(".")
+            if name == model.name:
+                fed[key] = column[person]
+            elif name in base.controls:
+                regulating[port] = column[person]
         heart = Heart(patient, model, base.controls, regulating, refine)
         solving = [(i, w) for i, w in enumerate(patient.solving) if w.target[0] == model.name]
         fine = base.orbits.converged
@@ -171,6 +180,7 @@ def cycles_on(
             ports, orbits, reached = values(match.inputs), match.orbits, match.reached
             if base.controls:  # what the controllers do at the match
                 orbits = heart(parameters, match.inputs, orbits.state, np.arange(k * n))
+                reached = reached & orbits.converged
         else:
             ports = {**values(model.Inputs()), **fed}
             orbits = heart(parameters, model.Inputs(**ports), start, np.arange(k * n))
@@ -187,6 +197,10 @@ def cycles_on(
                 k, n
             )
         if isinstance(orbits, Balanced):
+            convert = {w.target[1]: w.convert for w in patient.inputs_of(model.name)}
+            for port, source in regulated(patient, model).items():
+                held = convert[port].factor * orbits.control_outputs[source] + convert[port].offset
+                inputs[f"{model.name}.{port}"] = held.reshape(k, n)
             for name, column in orbits.control_outputs.items():
                 outputs[name] = np.where(reached & fine, column, np.nan).reshape(k, n)
             for name, stack in orbits.control_states.items():

@@ -5,31 +5,29 @@ controllers' outputs are held over the beat, and the rates are averaged along th
 a receptor which saturates sees the pulse and not its mean. A delay shifts a periodic signal and drops out of
 the average. What is neglected is the ripple of the controllers' outputs within a beat, which is small where
 their time constants are seconds.
+
+A controller that never rests under a constant beat (a pure integrator) has no balance here.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from organ_models import anderson
+from organ_models.fixed_points import fixed_points
 from organ_models.model import OrganModel, fields, take, values
 from organ_models.solvers import Orbits, in_blocks, periodic_orbits, waveforms
+from vht.controls import PHASES, by_controller, control_parameters, control_ports, resting
 from vht.patient import VirtualPatient
 
 TOLERANCE = 1e-7
 """Largest change of a controller's output, relative to its size, that counts as balance."""
 
-_ROUNDS = 60
-_DAMPING = 0.2  # plain steps are this part of the way: stable up to a loop gain of 9
-_PHASES = 200  # samples of a beat that the controllers' rates are averaged over
-_NEWTON = 25
+# a strong reflex magnifies what is left of the cycle's own residual, so that is made smaller
+_ORBIT_TOLERANCE = 1e-10
 _SIGNALS_AT_ONCE = 512  # lanes whose waveforms are held in memory together
 
 
@@ -63,7 +61,8 @@ class Heart:
         patient: the composition.
         model: its cyclic model.
         controls: parameters of the controllers, by model, fields of shape ``(n,)``.
-        fed: inputs of the controllers that slow models feed, by port, shape ``(n,)``.
+        fed: inputs of the controllers that are known, by port, shape ``(n,)``; the others that no coupling
+            feeds are at their defaults.
         refine: every step is divided by this.
     """
 
@@ -87,7 +86,8 @@ class Heart:
         n = max((np.size(v) for c in self.controls.values() for v in values(c).values()), default=lanes.size)
         chosen = {name: take(record, lanes, n) for name, record in self.controls.items()}
         fed = {port: np.asarray(column)[lanes] for port, column in self.fed.items()}
-        return _balance(self, parameters, inputs, start, chosen, fed, lanes.size)
+        loop = _Loop(self.patient, self.model, _wide(parameters, lanes.size), chosen, fed, self.refine)
+        return loop.balance(_wide(inputs, lanes.size), start, lanes.size)
 
 
 def regulated(patient: VirtualPatient, model: OrganModel) -> dict[str, str]:
@@ -125,272 +125,136 @@ def resting_controls(
         n: number of patients.
         orbits: periodic states of the cyclic model at neutral inputs, if known.
     """
-    own = model.Parameters(
-        **{k: np.broadcast_to(np.asarray(v, float), (n,)) for k, v in values(parameters[model.name]).items()}
-    )
-    found = periodic_orbits(model, own, model.Inputs()) if orbits is None else orbits
-    stacked = np.concatenate(
-        [
-            np.reshape([np.broadcast_to(np.asarray(v, float), (n,)) for v in record.values()], (-1, n))
-            for record in (values(parameters[c.name]) for c in patient.controllers)
-        ]
-    )
-    sources = control_ports(patient)
-    feeds = [_default(patient, port) for port in _fed_ports(patient)]
-    rows, heard = np.empty((len(sources), n)), {c.name: np.empty(n) for c in patient.controllers}
-    for at in range(0, n, _SIGNALS_AT_ONCE):
-        lanes = np.arange(at, min(at + _SIGNALS_AT_ONCE, n))
-        beat = waveforms(model, take(own, lanes, n), model.Inputs(), found.state[:, lanes])
-        every = max((beat["time"].shape[0] - 1) // _PHASES, 1)
-        seen = np.stack([beat[s][:-1:every] for s in fields(model.Signals)])
-        fed = np.reshape([np.full(lanes.size, v) for v in feeds], (-1, lanes.size))
-        none = np.zeros((0, lanes.size))
-        rows[:, lanes], _ = in_blocks(_settled(patient, model), (stacked[:, lanes], fed, seen, none))
-        for c in patient.controllers:
-            wire = next(w for w in patient.inputs_of(c.name) if w.source[0] == model.name)
-            heard[c.name][lanes] = wire.convert.factor * beat[wire.source[1]][:-1].mean(axis=0)
-    return Resting(dict(zip(sources, rows, strict=True)), heard)
-
-
-def _default(patient: VirtualPatient, port: str) -> float:
-    name, _, field = port.partition(".")
-    return fields(patient.models[name].Inputs)[field].default or 0.0
-
-
-def _balance(
-    heart: Heart,
-    parameters: Any,
-    inputs: Any,
-    start: np.ndarray | None,
-    controls: dict[str, Any],
-    fed: dict[str, np.ndarray],
-    n: int,
-) -> Balanced:
-    model, patient = heart.model, heart.patient
-    ports = regulated(patient, model)
-    par = {k: np.broadcast_to(np.asarray(v, float), (n,)) for k, v in values(parameters).items()}
-    given = {k: np.broadcast_to(np.asarray(v, float), (n,)).copy() for k, v in values(inputs).items()}
-    convert = {w.target[1]: w.convert for w in patient.inputs_of(model.name)}
-    stacked = np.concatenate(
-        [
-            np.reshape([np.broadcast_to(np.asarray(v, float), (n,)) for v in values(c).values()], (-1, n))
-            for c in controls.values()
-        ]
-    )
-    feeds = np.reshape([fed[p] for p in _fed_ports(patient)], (-1, n))
-    settle, every_port = _settled(patient, model), control_ports(patient)
-    feeding = [every_port.index(source) for source in ports.values()]
-
-    def respond(e: np.ndarray, lanes: np.ndarray, begin: np.ndarray | None, rest: np.ndarray | None) -> Any:
-        """The cycle under held controller outputs, and the outputs that the controllers then have."""
-        for row, port in enumerate(ports):
-            given[port][lanes] = convert[port].factor * e[row] + convert[port].offset
-        p = model.Parameters(**{k: v[lanes] for k, v in par.items()})
-        u = model.Inputs(**{k: v[lanes] for k, v in given.items()})
-        orbit = periodic_orbits(model, p, u, start=begin, refine=heart.refine)
-        found = np.empty((len(every_port), lanes.size))
-        states = np.empty((_control_rows(patient), lanes.size))
-        for at in range(0, lanes.size, _SIGNALS_AT_ONCE):
-            part = slice(at, at + _SIGNALS_AT_ONCE)
-            beat = waveforms(
-                model,
-                model.Parameters(**{k: v[lanes[part]] for k, v in par.items()}),
-                model.Inputs(**{k: v[lanes[part]] for k, v in given.items()}),
-                orbit.state[:, part],
-            )
-            every = max((beat["time"].shape[0] - 1) // _PHASES, 1)
-            seen = np.stack([beat[s][:-1:every] for s in fields(model.Signals)])
-            known = np.zeros((0, len(beat["time"][0]))) if rest is None else rest[:, part]
-            found[:, part], states[:, part] = in_blocks(
-                settle, (stacked[:, lanes[part]], feeds[:, lanes[part]], seen, known)
-            )
-        return orbit, found, states
-
-    everyone = np.arange(n)
-    first = _initial_outputs(patient, model, controls, n)
-    rest: np.ndarray | None = None
-    state = np.empty((len(fields(model.State)), n))
-    orbit, shown, rest = respond(first, everyone, start, None)
-    image = shown[feeding]
-    state[...] = orbit.state
-    outputs = {k: v.copy() for k, v in orbit.outputs.items()}
-    residual, beats, converged = orbit.residual.copy(), orbit.beats.copy(), orbit.converged.copy()
-    size = np.maximum(np.maximum(np.abs(first), np.abs(image)), 1e-3)
-    now = anderson.begin(jnp.asarray(first))
-    done, broken = np.zeros(n, bool), ~converged
-    last = image
-    for _ in range(_ROUNDS):
-        damped = now.state + _DAMPING * (jnp.asarray(last) - now.state)
-        now = anderson.advance(now, damped, jnp.asarray(1.0 / (_DAMPING * size)), jnp.asarray(TOLERANCE))
-        active = np.asarray(now.active) & ~broken
-        done = ~np.asarray(now.active) & (np.asarray(now.residual) <= TOLERANCE)
-        lanes = np.flatnonzero(active)
-        if lanes.size == 0:
-            break
-        part, found, at_rest = respond(
-            np.asarray(now.state)[:, lanes], lanes, state[:, lanes], rest[:, lanes]
-        )
-        last = np.array(last)
-        last[:, lanes], shown[:, lanes] = found[feeding], found
-        rest[:, lanes], state[:, lanes] = at_rest, part.state
-        for name, column in part.outputs.items():
-            outputs[name][lanes] = column
-        residual[lanes], converged[lanes] = part.residual, part.converged
-        beats[lanes] += part.beats
-        broken[lanes] = ~part.converged | ~np.all(np.isfinite(found), axis=0)
-    imbalance = np.asarray(now.residual)
-    return Balanced(
-        state=state,
-        outputs=outputs,
-        residual=np.maximum(residual, np.where(done, imbalance, np.inf)),
-        beats=beats,
-        converged=converged & done & ~broken,
-        control_outputs=dict(zip(every_port, shown, strict=True)),
-        control_states=_by_model(patient, rest),
-    )
+    own, inputs = _wide(parameters[model.name], n), _wide(model.Inputs(), n)
+    found = periodic_orbits(model, model.Parameters(**own), model.Inputs()) if orbits is None else orbits
+    loop = _Loop(patient, model, own, parameters, {}, 1)
+    outputs, _, heard = loop.rest(inputs, found.state, np.arange(n), None)
+    return Resting(dict(zip(control_ports(patient), outputs, strict=True)), heard)
 
 
 # ---------------------------------------------------------------------------------------------------
 
 
-def control_ports(patient: VirtualPatient) -> list[str]:
-    """Outputs of all controllers."""
-    return [f"{c.name}.{o}" for c in patient.controllers for o in fields(c.Outputs)]
+@dataclass(frozen=True)
+class _Loop:
+    """A cyclic model and its controllers, patients along the last axis.
 
-
-def _control_rows(patient: VirtualPatient) -> int:
-    return sum(len(fields(m.State)) for m in patient.controllers)
-
-
-def _by_model(patient: VirtualPatient, rows: np.ndarray) -> dict[str, np.ndarray]:
-    out, at = {}, 0
-    for m in patient.controllers:
-        width = len(fields(m.State))
-        out[m.name] = rows[at : at + width].copy()
-        at += width
-    return out
-
-
-def _fed_ports(patient: VirtualPatient) -> list[str]:
-    """Inputs of controllers that slow models feed."""
-    return [
-        ".".join(w.target)
-        for m in patient.controllers
-        for w in patient.inputs_of(m.name)
-        if patient.models[w.source[0]].clock == "d"
-    ]
-
-
-def control_outputs(
-    patient: VirtualPatient,
-    parameters: Any,
-    states: Any,
-    signals: Mapping[str, Any],
-    fed: Mapping[str, Any],
-    delayed: Mapping[str, Any] | None = None,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Inputs and outputs of all controllers at one instant.
-
-    Args:
-        patient: the composition.
-        parameters: working parameters, by model.
-        states: by model.
-        signals: of cyclic models, by port ``model.signal``.
-        fed: inputs from slow models, by port.
-        delayed: values of delayed ports, by port; a port that is left out shows the output of this instant.
+    Attributes:
+        patient, model: the composition, and its cyclic model.
+        own: parameters of the cyclic model, by name.
+        controls: parameters of the controllers, by model.
+        fed: inputs of the controllers that are known, by port.
+        refine: every step is divided by this.
     """
-    past = delayed or {}
-    known = {m.name: {k: f.default or 0.0 for k, f in fields(m.Inputs).items()} for m in patient.controllers}
-    seen: dict[str, dict[str, Any]] = {m.name: {} for m in patient.controllers}
-    for port, value in {**fed, **past}.items():
-        name, _, key = port.partition(".")
-        known[name][key] = value
 
-    def inputs(m: OrganModel) -> Any:
-        for wire in patient.inputs_of(m.name):
-            source = ".".join(wire.source)
-            value = signals.get(source, seen.get(wire.source[0], {}).get(wire.source[1]))
-            if value is not None:
-                known[m.name][wire.target[1]] = wire.convert.factor * value + wire.convert.offset
-        for port, delay in m.delays.items():
-            if f"{m.name}.{port}" not in past and delay.of in seen[m.name]:
-                known[m.name][port] = seen[m.name][delay.of]
-        return m.Inputs(**known[m.name])
+    patient: VirtualPatient
+    model: OrganModel
+    own: Mapping[str, np.ndarray]
+    controls: Mapping[str, Any]
+    fed: Mapping[str, np.ndarray]
+    refine: int
 
-    for generation in patient.generations:
-        for name, ports in generation.items():
-            if name in seen:
-                m = patient.models[name]
-                read = m.observe(0.0, states[name], parameters[name], inputs(m))
-                seen[name] |= {port: getattr(read, port) for port in ports}
-    return {m.name: inputs(m) for m in patient.controllers}, seen
+    def rest(
+        self, inputs: Mapping[str, np.ndarray], state: np.ndarray, lanes: np.ndarray, near: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+        """Controllers at rest along the beats from ``state``: outputs, states, and means of what they hear.
 
-
-@functools.cache
-def _settled(patient: VirtualPatient, model: OrganModel) -> Callable[..., Any]:
-    """The compiled resting state of controllers along a beat: ``(mean outputs, states)``."""
-    controllers = patient.controllers
-    sources = control_ports(patient)
-    shown = [f"{model.name}.{s}" for s in fields(model.Signals)]
-
-    def unpack(rows: Any, kind: str) -> dict[str, Any]:
-        out, at = {}, 0
-        for m in controllers:
-            record = getattr(m, kind)
-            width = len(fields(record))
-            out[m.name] = record(*rows[at : at + width])
-            at += width
-        return out
-
-    def one(p_rows: Any, fed: Any, beat: Any, guess: Any) -> Any:
-        published = unpack(p_rows, "Parameters")
-        p = {m.name: m.working(published[m.name]) for m in controllers}
-        feeds = dict(zip(_fed_ports(patient), fed, strict=True))
-
-        def at(states_row: Any, phase: Any) -> tuple[Any, Any]:
-            states = unpack(states_row, "State")
-            signals = dict(zip(shown, phase, strict=True))
-            inputs, seen = control_outputs(patient, p, states, signals, feeds)
-            rates = [
-                v
-                for m in controllers
-                for v in values(m.derivative(0.0, states[m.name], p[m.name], inputs[m.name])).values()
-            ]
-            split = (s.partition(".") for s in sources)
-            out = jnp.stack([jnp.asarray(seen[name][port]) for name, _, port in split])
-            return jnp.stack([jnp.asarray(r) for r in rates]), out
-
-        def mean(states_row: Any) -> tuple[Any, Any]:
-            rates, out = jax.vmap(at, in_axes=(None, 1))(states_row, beat)
-            return rates.mean(axis=0), out.mean(axis=0)
-
-        def improve(_: Any, x: Any) -> Any:
-            rates, _ = mean(x)
-            slope = jax.jacfwd(lambda y: mean(y)[0])(x)
-            return x - jnp.linalg.solve(slope, rates)
-
-        start = (
-            guess
-            if len(guess)
-            else jnp.stack(
-                [jnp.asarray(v, float) for m in controllers for v in values(m.initial(p[m.name])).values()]
+        ``inputs``, ``state`` and ``near`` (states to start from) are those of ``lanes``.
+        """
+        patient, model = self.patient, self.model
+        n = next(iter(self.own.values())).size
+        settle = resting(patient, model, tuple(self.fed))
+        parameters = control_parameters(patient, self.controls, n)
+        given = np.reshape(list(self.fed.values()), (-1, n))
+        first = {
+            c.name: [w for w in patient.inputs_of(c.name) if w.source[0] == model.name]
+            for c in patient.controllers
+        }
+        rows = sum(len(fields(c.State)) for c in patient.controllers)
+        outputs, states = np.empty((len(control_ports(patient)), lanes.size)), np.empty((rows, lanes.size))
+        heard = {name: np.full(lanes.size, np.nan) for name, wires in first.items() if wires}
+        for at in range(0, lanes.size, _SIGNALS_AT_ONCE):
+            part = slice(at, at + _SIGNALS_AT_ONCE)
+            who = lanes[part]
+            beat = waveforms(
+                model,
+                model.Parameters(**{k: v[who] for k, v in self.own.items()}),
+                model.Inputs(**{k: v[part] for k, v in inputs.items()}),
+                state[:, part],
             )
+            every = max((beat["time"].shape[0] - 1) // PHASES, 1)
+            seen = np.stack([beat[s][:-1:every] for s in fields(model.Signals)])
+            known = np.zeros((0, who.size)) if near is None else near[:, part]
+            outputs[:, part], states[:, part] = in_blocks(
+                settle, (parameters[:, who], given[:, who], seen, known)
+            )
+            for name in heard:
+                wire = first[name][0]
+                mean = beat[wire.source[1]][:-1].mean(axis=0)
+                heard[name][part] = wire.convert.factor * mean + wire.convert.offset
+        return outputs, states, heard
+
+    def balance(self, inputs: Mapping[str, np.ndarray], start: np.ndarray | None, n: int) -> Balanced:
+        """The balance of all patients; unknown are the controller outputs that the model listens to."""
+        model, patient = self.model, self.patient
+        ports, every = regulated(patient, model), control_ports(patient)
+        feeding = [every.index(source) for source in ports.values()]
+        convert = {w.target[1]: w.convert for w in patient.inputs_of(model.name)}
+        neutral = {port: fields(model.Inputs)[port].default or 0.0 for port in ports}
+        first = np.stack([np.full(n, (neutral[p] - convert[p].offset) / convert[p].factor) for p in ports])
+        # an input that adds to something is as large as its unit, at least
+        scale = np.stack([np.full(n, abs((neutral[p] or 1.0) / convert[p].factor)) for p in ports])
+
+        state = np.full((len(fields(model.State)), n), np.nan)
+        outputs = {name: np.full(n, np.nan) for name in fields(model.Outputs)}
+        residual, beats = np.full(n, np.inf), np.zeros(n, dtype=np.int64)
+        converged = np.zeros(n, dtype=bool)
+        shown = np.full((len(every), n), np.nan)
+        states = np.full((sum(len(fields(c.State)) for c in patient.controllers), n), np.nan)
+        near = {"cycle": start, "rest": None}
+
+        def respond(points: np.ndarray, lanes: np.ndarray, kept: bool) -> np.ndarray:
+            """The controller outputs that follow from held ones."""
+            given = {name: column[lanes] for name, column in inputs.items()}
+            for row, port in enumerate(ports):
+                given[port] = convert[port].factor * points[row] + convert[port].offset
+            cycle, rest = near["cycle"], near["rest"]
+            orbit = periodic_orbits(
+                model,
+                model.Parameters(**{k: v[lanes] for k, v in self.own.items()}),
+                model.Inputs(**given),
+                start=None if cycle is None else cycle[:, lanes],
+                tolerance=_ORBIT_TOLERANCE,
+                refine=self.refine,
+            )
+            found, resting_at, _ = self.rest(
+                given, orbit.state, lanes, None if rest is None else rest[:, lanes]
+            )
+            np.add.at(beats, lanes, orbit.beats)
+            if not kept:
+                return found[feeding]
+            state[:, lanes], shown[:, lanes], states[:, lanes] = orbit.state, found, resting_at
+            residual[lanes], converged[lanes] = orbit.residual, orbit.converged
+            for name, column in orbit.outputs.items():
+                outputs[name][lanes] = column
+            if cycle is None or rest is None:
+                near["cycle"], near["rest"] = orbit.state.copy(), resting_at.copy()
+            else:  # what has no numbers is no place to start from
+                well = np.all(np.isfinite(orbit.state), axis=0) & np.all(np.isfinite(found), axis=0)
+                cycle[:, lanes[well]], rest[:, lanes[well]] = orbit.state[:, well], resting_at[:, well]
+            return found[feeding]
+
+        balanced = fixed_points(respond, first, scale, tolerance=TOLERANCE)
+        return Balanced(
+            state=state,
+            outputs=outputs,
+            residual=np.maximum(residual, balanced.residual),
+            beats=beats,
+            converged=converged & balanced.converged,
+            control_outputs=dict(zip(every, shown, strict=True)),
+            control_states=by_controller(patient, states),
         )
-        rest = jax.lax.fori_loop(0, _NEWTON, improve, start)
-        rates, out = mean(rest)
-        balanced = jnp.all(jnp.isfinite(rest)) & jnp.all(jnp.isfinite(rates))
-        return jnp.where(balanced, out, jnp.nan), rest
-
-    return jax.jit(jax.vmap(one, in_axes=-1, out_axes=-1))
 
 
-def _initial_outputs(
-    patient: VirtualPatient, model: OrganModel, controls: Mapping[str, Any], n: int
-) -> np.ndarray:
-    """Controller outputs before anything is known: the neutral values of the inputs that they feed."""
-    rows = []
-    for port in regulated(patient, model):
-        wire = next(w for w in patient.inputs_of(model.name) if w.target[1] == port)
-        default = fields(model.Inputs)[port].default or 0.0
-        rows.append(np.full(n, (default - wire.convert.offset) / wire.convert.factor))
-    return np.stack(rows)
+def _wide(record: Any, n: int) -> dict[str, np.ndarray]:
+    return {k: np.broadcast_to(np.asarray(v, float), (n,)) for k, v in values(record).items()}

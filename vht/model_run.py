@@ -19,6 +19,7 @@ from organ_models.catalogue import model as catalogue_model
 from organ_models.model import OrganModel, fields
 from organ_models.scenarios import BASELINE, DEFAULT_VARIANT, reported, scenarios, variants
 from organ_models.solvers import periodic_orbits, waveforms
+from vht.controls import at_rest
 from vht.course import slow_course
 from vht.patient import VirtualPatient
 from vht.population import Individuals
@@ -139,9 +140,12 @@ def run_model(
           daily_exposure  1.44928 mg.h/L
     """
     found = catalogue_model(model) if isinstance(model, str) else model
-    if found.cycle is not None and day is not None:
-        raise ModelRunError(f"{found.name} beats: its outputs belong to one beat, not to a day")
-    when = DAY if day is None and found.cycle is None else day
+    if found.clock == "s" and day is not None:
+        what = (
+            "beats: its outputs belong to one beat" if found.cycle else "is a controller: it is read at rest"
+        )
+        raise ModelRunError(f"{found.name} {what}, not on a day")
+    when = DAY if day is None and found.clock == "d" else day
     if when is not None and when < 0:
         raise ModelRunError("the day must be a whole number from 0 on")
     case = Case(variant, scenario, dict(settings or {}))
@@ -173,6 +177,8 @@ def run_cases(
     names = reported(model)
     if model.cycle is not None:
         return _beats(model, prepared, list(names))
+    if model.clock == "s":
+        return _rests(model, prepared, names)
     days = tuple(days)
     columns = {name: np.empty((len(cases), len(days))) for name in names}
     for row, (parameters, inputs) in enumerate(prepared):
@@ -240,6 +246,18 @@ def _beats(
         columns |= vars(model.cycle.read(beat, parameters))
     solved = {name: np.where(orbits.converged, columns[name], np.nan)[:, None] for name in names}
     return solved, np.where(orbits.converged, orbits.residual, np.nan)
+
+
+def _rests(
+    model: OrganModel, prepared: Sequence[_Prepared], names: Mapping[str, tuple[str, str, str]]
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Controllers where their inputs stay as they are; what they delay has arrived."""
+    found = [
+        at_rest(model, parameters, {port: _held(given) for port, given in inputs.items()})
+        for parameters, inputs in prepared
+    ]
+    columns = {name: np.array([[outputs[port]] for outputs in found]) for name, (port, _, _) in names.items()}
+    return columns, np.zeros(len(prepared))
 
 
 def _course(

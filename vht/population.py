@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.interpolate import PchipInterpolator
 
 from organ_models.model import Field, OrganModel, fields, take
 from organ_models.solvers import periodic_orbits
@@ -41,6 +40,8 @@ def heart_rate_prior(age_years: np.ndarray, sex: Iterable[str]) -> tuple[np.ndar
 
     Source: see :data:`HEART_RATE_PRIOR_SOURCE`.
     """
+    from scipy.interpolate import PchipInterpolator  # half a second that a single model run does not need
+
     age = np.clip(np.asarray(age_years, dtype=float), 25.0, 92.5)
     mean = np.where(np.isnan(age), 71.0, PchipInterpolator(_AGES, _HEART_RATE)(np.nan_to_num(age, nan=50.0)))
     mean = mean + HEART_RATE_SEX_DIFFERENCE * np.array([s == "female" for s in sex], dtype=float)

@@ -23,9 +23,10 @@ from organ_models.feedthrough import feedthrough
 from organ_models.model import OrganModel, fields, values
 from organ_models.precision import require_float64
 from organ_models.solvers import Failure, in_blocks, rk4_step
+from vht.controls import control_outputs
 from vht.course import course
 from vht.cycles import Baseline, Cycles, cycles_on, first_failure, untreated
-from vht.equilibrium import control_outputs, regulated
+from vht.equilibrium import regulated
 from vht.feeds import feeds
 from vht.patient import CompositionError, VirtualPatient
 from vht.population import Individuals

@@ -323,7 +323,7 @@ def compliance_after(baseline: Outputs, now: Outputs, p: Parameters) -> Array:
 
 CARDIOVASCULAR = OrganModel(
     name="cardiovascular",
-    title="Cardiovascular twin: closed-loop circulation with valve disease, pericardium and assist device",
+    title="Cardiovascular twin: closed loop, valve disease, pericardium, assist device",
     version="1.0",
     clock="s",
     Parameters=Parameters,

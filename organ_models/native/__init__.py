@@ -11,7 +11,7 @@ import ctypes
 import functools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -27,7 +27,7 @@ from organ_models.stepping import Stepped
 
 __all__ = ["Unavailable", "UnsupportedPrimitive", "orbits", "prepare", "stepped", "waveforms", "width"]
 
-_GROUPS_A_TASK = 8  # vectors of lanes that a thread takes at a time
+_GROUPS_A_WORKER = 8  # vectors of lanes that are worth a thread
 _ALIGNMENT = 64
 _POINTER, _INTEGER, _DOUBLE = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
 
@@ -185,20 +185,19 @@ def _on_vectors(
     tiled = [None if a is None else _tiled(a, groups if a.shape[-1] == n else 1, lanes) for a in arrays]
     out = _aligned(groups, rows_out, lanes)
 
-    def task(begin: int) -> None:
+    def work(some: Iterable[int]) -> None:
         table = _aligned(rows_table, lanes)
-        for group in range(begin, min(begin + _GROUPS_A_TASK, groups)):
+        for group in some:
             given = [0 if t is None else t[group if len(t) > 1 else 0].ctypes.data for t in tiled]
             solve(*given, table.ctypes.data, out[group].ctypes.data)
 
-    begins = range(0, groups, _GROUPS_A_TASK)
-    workers = min(_cores(), len(begins))
+    workers = min(_cores(), -(-groups // _GROUPS_A_WORKER))
     if workers > 1:
+        left = iter(range(groups))  # shared: every worker takes the next vector, so that all end together
         with ThreadPoolExecutor(max_workers=workers) as pool:
-            list(pool.map(task, begins))
+            list(pool.map(work, [left] * workers))
     else:
-        for begin in begins:
-            task(begin)
+        work(range(groups))
     return np.moveaxis(out, 0, 1).reshape(rows_out, groups * lanes)[:, :n]
 
 

@@ -102,6 +102,29 @@ def test_a_poisoned_lane_fails_alone(engine: Engine) -> None:
             assert np.array_equal(orbits.outputs[name][others], clean.outputs[name][others]), (poison, name)
 
 
+@pytest.mark.parametrize("engine", ["native", "portable"])
+def test_steps_of_the_beat_that_is_read_are_its_own(engine: Engine) -> None:
+    """The states of the orbit do not change with them; a mean over samples at the beginnings of n equal steps
+    errs by O(1/n^2) for a signal with kinks, so four times the steps leave about a sixteenth of its error."""
+    p = scattered(8)
+
+    def mean(steps: int | None = None, watched: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        found = periodic_orbits(CIRCULATION, p, Inputs(), steps=steps, watched_steps=watched, engine=engine)
+        return found.state, found.outputs["mean_pressure"]
+
+    (one, coarse), (same_state, fine), (_, finest) = mean(500, 500), mean(), mean(500, 8000)
+    assert np.array_equal(one, same_state)
+    assert (np.abs(coarse / finest - 1) > 0).all()
+    assert np.abs(fine / finest - 1).max() < 0.25 * np.abs(coarse / finest - 1).max()
+
+
+def test_a_beat_that_is_read_in_no_whole_multiple_of_steps_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"2000 steps, not a whole multiple of the 750 .* choose watched_steps"
+    ):
+        periodic_orbits(CIRCULATION, Parameters(), Inputs(), steps=750)
+
+
 def test_records_that_disagree_on_the_number_of_patients_are_refused() -> None:
     with pytest.raises(ValueError, match="disagree on the number of patients"):
         periodic_orbits(

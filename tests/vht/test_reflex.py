@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from organ_models.solvers import periodic_orbits
-from vht import CompositionError, Individuals, VirtualPatient, adapt, cardiovascular, simulate, typical
+from vht import (
+    CompositionError,
+    Individuals,
+    ModelRunError,
+    VirtualPatient,
+    adapt,
+    cardiovascular,
+    run_model,
+    simulate,
+    typical,
+)
 
 HEART, REFLEX = "cardiovascular", "baroreflex"
 
@@ -99,6 +109,18 @@ def test_a_bleed_is_answered_within_seconds_and_partly_made_good() -> None:
     assert rate[-1] > rate[:9].mean() + 3
     answered = run.times[np.flatnonzero(rate > rate[:9].max() + 2)[0]]
     assert 10.0 < answered < 20.0
+
+
+def test_alone_at_its_set_point_the_reflex_is_what_the_equations_say() -> None:
+    """By hand: receptors (2.52 + 47.78) / 2 = 25.15; sympathetic 2.10 + 14.01 exp(-0.0675 x 25.15); vagal 3.2
+    + 3.1 / (1 + exp(-0.15 / 7.06)); period 0.58 - 0.13 ln(4.6655 - 2.66 + 1) + 0.09 x 4.7665."""
+    found = run_model(REFLEX, settings={"pressure": 92.0}).outputs
+    assert found["receptor_rate"].value == pytest.approx(25.15, rel=1e-9)
+    assert found["sympathetic_activity"].value == pytest.approx(4.6655, abs=1e-4)
+    assert found["vagal_activity"].value == pytest.approx(4.7665, abs=1e-4)
+    assert found["heart_period"].value == pytest.approx(0.86592, abs=2e-5)
+    with pytest.raises(ModelRunError, match="is a controller: it is read at rest"):
+        run_model(REFLEX, day=3)
 
 
 def test_nothing_to_adapt_is_said() -> None:
