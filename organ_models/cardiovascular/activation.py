@@ -1,18 +1,14 @@
-"""Courses of elastance over a beat that more than one circulation uses, between 0 and 1."""
+"""Course of elastance over a beat that several circulations share."""
 
 from __future__ import annotations
 
 import jax.numpy as jnp
 
 from organ_models.model import Array
+from organ_models.waves import raised_cosine
 
 
-def since_onset(time: Array, onset: Array, period: Array) -> Array:
-    """Time since the last onset, in [0, period)."""
-    return jnp.mod(time - onset, period)
-
-
-def raised_cosine(elapsed: Array, contraction: Array, relaxation: Array) -> Array:
+def rise_and_fall(elapsed: Array, contraction: Array, relaxation: Array) -> Array:
     """Up along half a cosine during the contraction, down along another during the relaxation, then zero.
 
     Args:
@@ -24,4 +20,4 @@ def raised_cosine(elapsed: Array, contraction: Array, relaxation: Array) -> Arra
         elapsed / contraction,
         1.0 + jnp.minimum((elapsed - contraction) / relaxation, 1.0),
     )
-    return 0.5 - 0.5 * jnp.cos(jnp.pi * stretched)
+    return raised_cosine(stretched)

@@ -15,11 +15,12 @@ from typing import Any
 import jax.numpy as jnp
 
 from organ_models.cardiovascular import four_chambers
-from organ_models.cardiovascular.activation import raised_cosine, since_onset
+from organ_models.cardiovascular.activation import rise_and_fall
 from organ_models.cardiovascular.four_chambers import Outputs, Readings, Signals
 from organ_models.model import Array, Cycle, OrganModel, parameter, variable, variables
 from organ_models.references import CIRCULATION_PACKAGE, REGAZZONI_2022
 from organ_models.validation.regazzoni import CHECKS
+from organ_models.waves import since_onset
 
 _R, _C, _L, _E = "mm[Hg].s/mL", "mL/mm[Hg]", "mm[Hg].s2/mL", "mm[Hg]/mL"
 _WIDE = 30.0
@@ -109,11 +110,11 @@ def drive(time: Array, p: Parameters, u: Inputs) -> Drive:
     """Activations at ``time`` s."""
     beat = period(p, u)
     return Drive(
-        atrial_activation=raised_cosine(
-            since_onset(time, p.atrial_onset, beat), p.atrial_contraction, p.atrial_relaxation
+        atrial_activation=rise_and_fall(
+            since_onset(time - p.atrial_onset, beat), p.atrial_contraction, p.atrial_relaxation
         ),
-        ventricular_activation=raised_cosine(
-            since_onset(time, p.ventricular_onset, beat), p.ventricular_contraction, p.ventricular_relaxation
+        ventricular_activation=rise_and_fall(
+            since_onset(time - p.ventricular_onset, beat), p.ventricular_contraction, p.ventricular_relaxation
         ),
     )
 

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from organ_models.cardiovascular import four_chambers
-from organ_models.cardiovascular.activation import raised_cosine, since_onset
+from organ_models.cardiovascular.activation import rise_and_fall
 from organ_models.model import Array, fields, parameter, variable, variables
 from organ_models.references import KORAKIANITIS_SHI_2006
+from organ_models.waves import since_onset
 
 _R, _C, _L, _E = "mm[Hg].s/mL", "mL/mm[Hg]", "mm[Hg].s2/mL", "mm[Hg]/mL"
 _WIDE = 30.0
@@ -153,12 +154,12 @@ def drive(time: Array, p: Any, u: Inputs) -> Drive:
     beat = period(p, u)
     half = 0.5 * p.atrial_duration * beat
     return Drive(
-        ventricular_activation=raised_cosine(
-            since_onset(time, 0.0 * beat, beat),
+        ventricular_activation=rise_and_fall(
+            since_onset(time, beat),
             p.peak_of_systole * beat,
             (p.end_of_systole - p.peak_of_systole) * beat,
         ),
-        atrial_activation=raised_cosine(since_onset(time, p.atrial_onset * beat, beat), half, half),
+        atrial_activation=rise_and_fall(since_onset(time - p.atrial_onset * beat, beat), half, half),
     )
 
 

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from organ_models.cardiovascular.activation import since_onset
 from organ_models.model import Array, Cycle, OrganModel, parameter, variable, variables
 from organ_models.references import BONNEMAIN_2021, URSINO_1998
 from organ_models.validation.ursino import CHECKS, SCENARIOS
+from organ_models.waves import raised_cosine, since_onset
 
 _R, _C, _L, _E = "mm[Hg].s/mL", "mL/mm[Hg]", "mm[Hg].s2/mL", "mm[Hg]/mL"
 _WIDE = 30.0
@@ -179,8 +179,8 @@ def drive(time: Array, p: Parameters, u: Inputs) -> Drive:
     """Activation at ``time`` s after ventricular onset."""
     beat = period(p, u)
     systole = 0.5 - 0.075 / beat
-    share = jnp.minimum(since_onset(time, 0.0 * beat, beat) / systole, 1.0)
-    return Drive(activation=jnp.sin(jnp.pi * share) ** 2)
+    share = jnp.minimum(since_onset(time, beat) / systole, 1.0)
+    return Drive(activation=raised_cosine(2.0 * share))
 
 
 class _Ventricle(NamedTuple):
