@@ -15,7 +15,6 @@ import jax.numpy as jnp
 from organ_models.model import Array, Cycle, OrganModel, parameter, variable, variables
 from organ_models.newton import newton
 from organ_models.references import BJORDALSBAKKE_2022, CIRCULATORY_SYSTEM_MODELS
-from organ_models.waves import since_onset
 
 _R, _C, _E = "mm[Hg].s/mL", "mL/mm[Hg]", "mm[Hg]/mL"
 _WIDE = 30.0
@@ -137,7 +136,8 @@ def _peak(p: Parameters) -> Array:
 def drive(time: Array, p: Parameters, u: Inputs) -> Drive:
     """Activation at ``time`` s after ventricular onset."""
     beat = period(p, u)
-    share = since_onset(time, beat) / beat
+    # a remainder is exact where activation jumps, between the end of a beat and the next
+    share = jnp.mod(time, beat) / beat
     return Drive(activation=_course(jnp.log(jnp.maximum(share, _EARLIEST)), p) / _peak(p))
 
 
