@@ -14,7 +14,8 @@ import numpy as np
 
 from benchmarks.problem import MODEL, OUTPUTS, coefficients, patients, rate, read, starts, times
 from organ_models import native, solvers
-from organ_models.cardiovascular.closed_loop import Drive, Inputs
+from organ_models.cardiovascular.closed_loop import Inputs
+from organ_models.cardiovascular.closed_loop_variables import Drive
 from organ_models.model import fields
 
 Solver = Callable[[int, int], np.ndarray]

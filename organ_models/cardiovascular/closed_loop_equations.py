@@ -76,9 +76,13 @@ def _activation(since: Array, contraction: Array | float, relaxation: Array | fl
 
 
 def _power(activation: Array, exponent: Array) -> Array:
-    """``activation ** exponent`` with a finite slope where the activation is zero."""
+    """``activation ** exponent`` with a finite slope where the activation is zero.
+
+    By logarithm and exponential, which both back ends have for whole vectors; their power is ten times
+    slower.
+    """
     positive = activation > 1e-12
-    return jnp.where(positive, jnp.where(positive, activation, 1.0) ** exponent, 0.0)
+    return jnp.where(positive, jnp.exp(exponent * jnp.log(jnp.where(positive, activation, 1.0))), 0.0)
 
 
 def drive(time: Array, p: Parameters, u: Inputs) -> Drive:
