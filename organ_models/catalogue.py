@@ -7,8 +7,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from organ_models.cardiovascular.baroreflex import BAROREFLEX
+from organ_models.cardiovascular.bjordalsbakke import BJORDALSBAKKE_CIRCULATION
 from organ_models.cardiovascular.cardiovascular import CARDIOVASCULAR
 from organ_models.cardiovascular.closed_loop import CLOSED_LOOP_CIRCULATION
+from organ_models.cardiovascular.leaflet_valves import LEAFLET_VALVES_CIRCULATION
+from organ_models.cardiovascular.regazzoni import REGAZZONI_CIRCULATION
+from organ_models.cardiovascular.shi_hose import SHI_HOSE_CIRCULATION
+from organ_models.cardiovascular.smith import SMITH_CIRCULATION
+from organ_models.cardiovascular.ursino import URSINO_CIRCULATION
 from organ_models.model import OrganModel
 from organ_models.oncology.hansson_gist import HANSSON_GIST
 from organ_models.pharmacology.arteriolar_dilator import ARTERIOLAR_DILATOR
@@ -22,6 +28,12 @@ _MODELS = (
     CARDIOVASCULAR,
     BAROREFLEX,
     CLOSED_LOOP_CIRCULATION,
+    REGAZZONI_CIRCULATION,
+    SHI_HOSE_CIRCULATION,
+    LEAFLET_VALVES_CIRCULATION,
+    BJORDALSBAKKE_CIRCULATION,
+    SMITH_CIRCULATION,
+    URSINO_CIRCULATION,
     ARTERIOLAR_DILATOR,
 )
 

@@ -84,3 +84,38 @@ ROOT_CALIBRATION = Reference(
     "this project to the 14 haemodynamic targets of the 12-state baseline; impedance, contraction share and "
     "activation were chosen so that ejection time, peak aortic flow and the form of the pressure are normal.",
 )
+CIRCULATION_PACKAGE = Reference(
+    "circulation_0_4_0",
+    "Finsberg H. circulation 0.4.0: closed-loop circulation models in Python (class Regazzoni2020, its "
+    "defaults), MIT licence; with reference values computed for this project by an implementation of its own "
+    "(LSODA at 1e-10).",
+)
+KORAKIANITIS_SHI_2006 = Reference(
+    "korakianitis_shi_2006",
+    "Korakianitis T, Shi Y. A concentrated parameter model for the human cardiovascular system including "
+    "heart valve dynamics and atrioventricular interaction. Med Eng Phys 2006;28:613-628.",
+    "10.1016/j.medengphy.2005.10.004",
+)
+SHI_HOSE_2009 = Reference(
+    "shi_hose_2009",
+    "Shi Y, Hose DR. Zero dimensional (lumped parameter) modelling of native human cardiovascular dynamics. "
+    "Curated CellML model, Physiome Model Repository, exposure c49d416ae3a5132882e6ea7479ba50f5, 2009 "
+    "(CC BY 3.0); with reference values computed for this project by an implementation of its own.",
+)
+BJORDALSBAKKE_2022 = Reference(
+    "bjordalsbakke_2022",
+    "Bjørdalsbakke NL, Sturdy JT, Hose DR, Hellevik LR. Parameter estimation for closed-loop lumped "
+    "parameter models of the systemic circulation using synthetic data. Math Biosci 2022;343:108731.",
+    "10.1016/j.mbs.2021.108731",
+)
+CIRCULATORY_SYSTEM_MODELS = Reference(
+    "circulatory_system_models",
+    "CirculatorySystemModels.jl (TS-CUBED, revision 71f7ad3, MIT licence): leaflet valve and one-ventricle "
+    "test case, read as published facts.",
+)
+PHYSIOLIBRARY_SMITH = Reference(
+    "physiolibrary_smith_2004",
+    "Kulhánek T et al. Physiolibrary-models (revision b045661, Apache-2.0), Smith2004: the parameters that "
+    "reproduce the published output table of Smith et al. 2004; with reference values computed for this "
+    "project by an implementation of its own (Runge–Kutta at 1e-5 s).",
+)
