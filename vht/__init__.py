@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from vht.state import Event, Observation, PatientState
     from vht.store import Cohort, Store, StoreError
     from vht.transient import Transient
+    from vht.ursino import ursino_1998, ursino_cases
 
 _HOME = {
     "Citations": "citation",
@@ -68,6 +69,8 @@ _HOME = {
     "simulate": "simulation",
     "sunitinib_gist": "compositions",
     "typical": "population",
+    "ursino_1998": "ursino",
+    "ursino_cases": "ursino",
     "validate": "model_validation",
 }
 
@@ -107,6 +110,8 @@ __all__ = [
     "simulate",
     "sunitinib_gist",
     "typical",
+    "ursino_1998",
+    "ursino_cases",
     "validate",
 ]
 

@@ -134,7 +134,7 @@ def simulate(
     day: float | None = ...,
     duration: float,
     every: float = ...,
-    step: float = ...,
+    step: float | None = ...,
     inputs: Mapping[str, Any] | None = ...,
     signals_of: Sequence[int] = ...,
 ) -> Transient: ...

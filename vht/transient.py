@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STEP = 1e-3
-"""Default step, s: extremes of a beat are sampled this finely."""
+"""Longest default step, s: extremes of a beat are sampled this finely."""
 
 SIGNALS_EVERY = 0.01
 """Distance of recorded signals, s."""
@@ -125,7 +125,7 @@ def simulate_transient(
     *,
     duration: float,
     every: float = 1.0,
-    step: float = STEP,
+    step: float | None = None,
     inputs: Mapping[str, Any] | None = None,
     baselines: Mapping[str, Baseline] | None = None,
     start: TransientState | Standing | None = None,
@@ -138,7 +138,8 @@ def simulate_transient(
         people: who.
         duration: how long, s; it ends at the last reporting time within.
         every: distance of reporting times, s; a whole number of steps.
-        step: Runge–Kutta step, s.
+        step: Runge–Kutta step, s. If absent, 1 ms over the least whole number that makes it no longer than
+            the step in which the model's own orbit is sought: some valves are stiff.
         inputs: by open port of the cyclic model or a controller, a number, or ``(times, values)``: linear
             between times (s), constant beyond; values ``(k,)`` or ``(k, n)``.
         baselines: untreated cycles, if known.
@@ -157,6 +158,7 @@ def simulate_transient(
     require_float64()
     if len(patient.cyclic) != 1:
         raise CompositionError("a transient needs exactly one cyclic model")
+    step = default_step(patient) if step is None else step
     steps, reports = _grid(duration, every, step)
     n = len(people)
     chosen = _chosen(signals_of, n)
@@ -188,6 +190,15 @@ def simulate_transient(
 
 
 # ---------------------------------------------------------------------------------------------------
+
+
+def default_step(patient: VirtualPatient) -> float:
+    """Runge–Kutta step (s) that the cyclic model of a composition bears; not a matter of who is simulated."""
+    (model,) = patient.cyclic
+    assert model.cycle is not None
+    typical = model.working(model.Parameters())
+    period = float(model.cycle.period(typical, model.Inputs()))
+    return STEP / math.ceil(STEP * model.cycle.steps / period - 1e-9)
 
 
 def _grid(duration: float, every: float, step: float) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from organ_models.model import Array
 from organ_models.waves import raised_cosine
 
 
-def rise_and_fall(elapsed: Array, contraction: Array, relaxation: Array) -> Array:
+def rise_and_fall(elapsed: Array, contraction: Array | float, relaxation: Array | float) -> Array:
     """Up along half a cosine during the contraction, down along another during the relaxation, then zero.
 
     Args:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from organ_models.cardiovascular.activation import rise_and_fall
 from organ_models.cardiovascular.closed_loop_variables import (
     Drive,
     Inputs,
@@ -22,7 +23,7 @@ from organ_models.cardiovascular.closed_loop_variables import (
 )
 from organ_models.cardiovascular.valves import diode
 from organ_models.model import Array
-from organ_models.waves import raised_cosine, since_onset
+from organ_models.waves import since_onset
 
 
 class Chambers(NamedTuple):
@@ -65,16 +66,6 @@ def period(p: Parameters, u: Inputs) -> Array:
     return 60.0 / (p.heart_rate * u.heart_rate_ratio)
 
 
-def _activation(since: Array, contraction: Array | float, relaxation: Array | float) -> Array:
-    """Raised-cosine activation in [0, 1], zero after contraction and relaxation."""
-    stretched = jnp.where(
-        since < contraction,
-        since / contraction,
-        1.0 + jnp.minimum((since - contraction) / relaxation, 1.0),
-    )
-    return raised_cosine(stretched)
-
-
 def _power(activation: Array, exponent: Array) -> Array:
     """``activation ** exponent`` with a finite slope where the activation is zero."""
     positive = activation > 1e-12
@@ -89,10 +80,10 @@ def drive(time: Array, p: Parameters, u: Inputs) -> Drive:
     beat = period(p, u)
     systole = (0.5 - 0.075 / beat) * p.systole_scale
     rise = systole * p.contraction_share
-    ventricles = _activation(since_onset(time, beat), rise, systole - rise)
+    ventricles = rise_and_fall(since_onset(time, beat), rise, systole - rise)
     return Drive(
         ventricular_activation=_power(ventricles, p.activation_exponent),
-        atrial_activation=_activation(since_onset(time + 0.16, beat), 0.10, 0.10),
+        atrial_activation=rise_and_fall(since_onset(time + 0.16, beat), 0.10, 0.10),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import os
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +31,11 @@ NAMES = (
     "ursino_1998",
 )
 VALVES = ("aortic", "mitral", "pulmonary", "tricuspid")
-DATA = Path(os.environ.get("VHT_SHARED_DATA", "")) / "cardiovascular"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="VHT_SHARED_DATA holds no reference traces")
 
 
-def table(name: str) -> dict[str, np.ndarray]:
-    with (DATA / name).open() as file:
-        rows = list(csv.DictReader(file))
+def table(file: Path) -> dict[str, np.ndarray]:
+    with file.open() as lines:
+        rows = list(csv.DictReader(lines))
     return {column: np.array([float(row[column]) for row in rows]) for column in rows[0]}
 
 
@@ -56,10 +53,9 @@ def test_published_values_come_out_of_the_periodic_beat(name: str) -> None:
     assert found.passed, found
 
 
-@needs_data
-def test_regazzoni_rates_and_readings_follow_the_trace() -> None:
+def test_regazzoni_rates_and_readings_follow_the_trace(shared_data: Path) -> None:
     """Pressures and flows at every state of the reference beat, and rates against its central differences."""
-    ref = table("regazzoni_periodic_beat.csv")
+    ref = table(shared_data / "cardiovascular" / "regazzoni_periodic_beat.csv")
     m = regazzoni.REGAZZONI_CIRCULATION
     p, u = m.Parameters(), m.Inputs()
     assert m.cycle is not None
@@ -89,10 +85,9 @@ def test_regazzoni_rates_and_readings_follow_the_trace() -> None:
         assert typical.max() < 0.1, column  # kinks at valve events
 
 
-@needs_data
-def test_regazzoni_beat_is_the_reference_beat() -> None:
+def test_regazzoni_beat_is_the_reference_beat(shared_data: Path) -> None:
     """0.1 % of each range, LSODA at 1e-10."""
-    ref = table("regazzoni_periodic_beat.csv")
+    ref = table(shared_data / "cardiovascular" / "regazzoni_periodic_beat.csv")
     m = regazzoni.REGAZZONI_CIRCULATION
     p, u = m.Parameters(), m.Inputs()
     beat = waveforms(m, p, u, periodic_orbits(m, p, u).state)
@@ -128,10 +123,9 @@ CELLML = {
 }
 
 
-@needs_data
-def test_shi_hose_follows_the_cellml_model_from_its_initial_conditions() -> None:
+def test_shi_hose_follows_the_cellml_model_from_its_initial_conditions(shared_data: Path) -> None:
     """t = 19 to 20 s in all 14 states, 1e-4 of each state's maximum."""
-    ref = table("shi_hose_cellml_t19_20.csv")
+    ref = table(shared_data / "cardiovascular" / "shi_hose_cellml_t19_20.csv")
     m = model("shi_hose_2009")
     beat = beat_after(m, m.Parameters(), m.Inputs(), 19)
     every = (beat["time"].shape[0] - 1) // 100
@@ -247,10 +241,9 @@ def test_every_case_of_smith_is_periodic_in_the_equations_written_a_second_time(
     assert shown["systolic_pulmonary_artery_pressure"] == pytest.approx(0.369 * high[2] - 4, rel=2e-3)
 
 
-@needs_data
-def test_smith_follows_the_reference_beat() -> None:
+def test_smith_follows_the_reference_beat(shared_data: Path) -> None:
     """0.2 % of each maximum, computed apart from this code at 1e-5 s; the septum among it."""
-    ref = table("smith2004_septum_T0.75_C0.375_beat.csv")
+    ref = table(shared_data / "cardiovascular" / "smith2004_septum_T0.75_C0.375_beat.csv")
     m = model("smith_2004")
     p, u = m.Parameters(), m.Inputs()
     beat = waveforms(m, p, u, periodic_orbits(m, p, u).state)

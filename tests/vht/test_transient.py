@@ -47,6 +47,14 @@ def test_every_beat_of_a_transient_is_the_periodic_beat(two) -> None:  # type: i
     np.testing.assert_allclose(mean, np.tile(orbit.outputs["mean_pressure"], (8, 1)), rtol=2e-5)
 
 
+def test_a_stiff_circulation_takes_steps_that_it_bears_by_default() -> None:
+    """Its orifice valves need 20000 steps a beat; 129.358 is the reference of Shi and Hose 2009 (LSODA)."""
+    stiff = VirtualPatient(["shi_hose_2009"])
+    run = simulate(stiff, typical(stiff, 1), transient=True, duration=2.0)
+    assert run.state.step == pytest.approx(5e-5)
+    np.testing.assert_allclose(run.outputs["shi_hose_2009.systolic_blood_pressure"], 129.358, rtol=1e-5)
+
+
 def test_beats_are_read_between_steps_and_half_the_step_has_a_third_of_the_error_at_most() -> None:
     """At 61.3 and 83.7 a minute no beat is a whole number of steps; the oracle is a very fine orbit."""
     odd = several(ALONE, 2, closed_loop_circulation__heart_rate=[61.3, 83.7])
