@@ -18,7 +18,7 @@ export MLFLOW_ALLOW_PICKLE_DESERIALIZATION := false
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types lock benchmark ui clean
+.PHONY: help setup demo test lint types lock benchmark validation ui clean
 
 help: ## show this list
 	@echo "Usage: make TARGET    (PYTHON=python3.12 chooses another Python)"
@@ -71,6 +71,9 @@ lock: $(STAMP) ## bring the locked requirements in step with pyproject.toml
 benchmark: $(STAMP) ## measure the engine against its peers (minutes; installs them first)
 	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --require-hashes --requirement requirements/benchmarks.txt
 	$(BIN)/python -m benchmarks.engine
+
+validation: $(STAMP) ## write what the twin predicts beside what was measured, docs/cardiovascular_validation.md
+	$(BIN)/python -m vht.cardiovascular_validation docs/cardiovascular_validation.md
 
 ui: $(STAMP) ## browse the demo's tracked runs on this machine (http://127.0.0.1:5000)
 	@test -f $(TRACKING) || { echo "$(TRACKING) does not exist; run 'make demo' first"; exit 1; }

@@ -12,11 +12,13 @@ from organ_models.cardiovascular.cardiovascular import CARDIOVASCULAR
 from organ_models.cardiovascular.closed_loop import CLOSED_LOOP_CIRCULATION
 from organ_models.cardiovascular.leaflet_valves import LEAFLET_VALVES_CIRCULATION
 from organ_models.cardiovascular.regazzoni import REGAZZONI_CIRCULATION
+from organ_models.cardiovascular.resetting import BAROREFLEX_RESETTING
 from organ_models.cardiovascular.shi_hose import SHI_HOSE_CIRCULATION
 from organ_models.cardiovascular.smith import SMITH_CIRCULATION
 from organ_models.cardiovascular.ursino import URSINO_CIRCULATION
 from organ_models.model import OrganModel
 from organ_models.oncology.hansson_gist import HANSSON_GIST
+from organ_models.pharmacology.antihypertensives import ANTIHYPERTENSIVES
 from organ_models.pharmacology.arteriolar_dilator import ARTERIOLAR_DILATOR
 from organ_models.pharmacology.sunitinib_blood_pressure import SUNITINIB_BLOOD_PRESSURE
 from organ_models.pharmacology.sunitinib_exposure import SUNITINIB_EXPOSURE
@@ -27,6 +29,8 @@ _MODELS = (
     SUNITINIB_BLOOD_PRESSURE,
     CARDIOVASCULAR,
     BAROREFLEX,
+    BAROREFLEX_RESETTING,
+    ANTIHYPERTENSIVES,
     CLOSED_LOOP_CIRCULATION,
     REGAZZONI_CIRCULATION,
     SHI_HOSE_CIRCULATION,

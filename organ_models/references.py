@@ -71,6 +71,86 @@ SMITH_2004 = Reference(
     "interaction and valve dynamics. Med Eng Phys 2004;26:131-139.",
     "10.1016/j.medengphy.2003.10.001",
 )
+LAW_2003 = Reference(
+    "law_2003",
+    "Law MR, Wald NJ, Morris JK, Jordan RE. Value of low dose combination treatment with blood pressure "
+    "lowering drugs: analysis of 354 randomised trials. BMJ 2003;326:1427-1434.",
+    "10.1136/bmj.326.7404.1427",
+)
+HAEMODYNAMIC_SIGNATURES_2013 = Reference(
+    "haemodynamic_signatures_2013",
+    "Haemodynamic effects of antihypertensive drug classes, review of 75 studies with 1522 subjects. "
+    "ISRN 2013;2013:780702.",
+)
+LUND_JOHANSEN_1990 = Reference(
+    "lund_johansen_1990",
+    "Lund-Johansen P. Haemodynamic long-term studies of antihypertensive drugs, reviews of 1986 and 1990: "
+    "thiazides and calcium antagonists lower resistance, beta-blockers heart rate and cardiac output.",
+)
+ANTIHYPERTENSIVE_CALIBRATION = Reference(
+    "antihypertensive_calibration",
+    "Calibration of this project: mean changes of the standard dose (Law 2003: -9.1/-5.5 mm[Hg] at 150/91) "
+    "on a circulation that shows 150/91 by raised resistance and stiff arteries, its baroreflex reset, for "
+    "each class that may move two parameters; the curve by the half dose (-7.1/-4.4); the beta-blocker by "
+    "its heart rate (-12 %).",
+)
+KOUGIAS_2010 = Reference(
+    "kougias_2010",
+    "Kougias P, Weakley SM, Yao Q, Lin PH, Chen C. Arterial baroreceptors in the management of systemic "
+    "hypertension. Med Sci Monit 2010;16:RA1-RA8.",
+)
+SYSTOLE_1981 = Reference(
+    "systole_1981",
+    "Linear relationship between electrical systole, mechanical systole, and heart rate. Chest "
+    "1981;80:613-617. Men: electromechanical systole 541 ms - 2.2 ms x heart rate.",
+)
+HIGGINBOTHAM_1986 = Reference(
+    "higginbotham_1986",
+    "Higginbotham MB, Morris KG, Williams RS, McHale PA, Coleman RE, Cobb FR. Regulation of stroke volume "
+    "during submaximal and maximal upright exercise in normal man. Circ Res 1986;58:281-291.",
+)
+HAINSWORTH_1988 = Reference(
+    "hainsworth_1988",
+    "Hainsworth R, Al-Shamma YMH. Cardiovascular responses to upright tilting in healthy subjects. "
+    "Clin Sci 1988;74:17-22.",
+    "10.1042/cs0740017",
+)
+PETERSEN_2017 = Reference(
+    "petersen_2017",
+    "Petersen SE, Aung N, Sanghvi MM, et al. Reference ranges for cardiac structure and function using "
+    "cardiovascular magnetic resonance (CMR) in Caucasians from the UK Biobank population cohort. J "
+    "Cardiovasc "
+    "Magn Reson 2017;19:18.",
+    "10.1186/s12968-017-0327-9",
+)
+MCENIERY_2005 = Reference(
+    "mceniery_2005",
+    "McEniery CM, Yasmin, Hall IR, et al. Normal vascular aging: differential effects on wave reflection and "
+    "aortic pulse wave velocity, the Anglo-Cardiff Collaborative Trial (ACCT). J Am Coll Cardiol "
+    "2005;46:1753-1760.",
+)
+MCVEIGH_1999 = Reference(
+    "mcveigh_1999",
+    "McVeigh GE, Bratteli CW, Morgan DJ, et al. Age-related abnormalities in arterial compliance "
+    "identified by "
+    "pressure pulse contour analysis. Hypertension 1999;33:1392-1398.",
+)
+FOX_1971 = Reference(
+    "fox_1971",
+    "Fox SM, Naughton JP, Haskell WL. Physical activity and the prevention of coronary heart disease. "
+    "Ann Clin Res 1971;3:404-432.",
+)
+EXERCISE_ASSUMPTIONS = Reference(
+    "exercise_assumptions",
+    "Assumptions of this project for full dynamic exercise: vasodilation of muscle, contractility, venous "
+    "recruitment and resetting of the baroreflex, of the size that moderate cycling needs to come out.",
+)
+POSTURE_ASSUMPTIONS = Reference(
+    "posture_assumptions",
+    "Assumptions of this project for standing up: the middle of the 300 to 800 mL that veins below the heart "
+    "take up (Store medisinske leksikon, entry postural blodtrykksrefleks), and 25 cm from heart to carotid "
+    "sinus.",
+)
 BONNEMAIN_2021 = Reference(
     "bonnemain_2021",
     "Bonnemain J, Zeller M, Pegolotti L, Deparis S, Liaudet L. Deep neural network to accurately predict "

@@ -16,8 +16,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vht.cardiovascular_validation import cardiovascular_claims
     from vht.citation import Citations, cite
-    from vht.compositions import cardiovascular, sunitinib_gist
+    from vht.claims import Claim, Claims
+    from vht.compositions import antihypertensives, cardiovascular, sunitinib_gist
+    from vht.healthy_adults import adults
+    from vht.hypertension import hypertensives, law_2003
     from vht.model_run import ModelRun, ModelRunError, run_model
     from vht.model_validation import Validation, validate
     from vht.patient import CompositionError, Coupling, VirtualPatient
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Citations": "citation",
+    "Claim": "claims",
+    "Claims": "claims",
     "Cohort": "store",
     "CompositionError": "patient",
     "Coupling": "patient",
@@ -57,11 +63,16 @@ _HOME = {
     "Validation": "model_validation",
     "VirtualPatient": "patient",
     "adapt": "reflex",
+    "adults": "healthy_adults",
+    "antihypertensives": "compositions",
     "baseline_table": "population",
     "cardiovascular": "compositions",
+    "cardiovascular_claims": "cardiovascular_validation",
     "cite": "citation",
+    "hypertensives": "hypertension",
     "impute": "population",
     "individuals": "population",
+    "law_2003": "hypertension",
     "personalise": "personalisation",
     "quantity": "quantities",
     "run_model": "model_run",
@@ -77,6 +88,8 @@ _HOME = {
 __all__ = [
     "QUANTITIES",
     "Citations",
+    "Claim",
+    "Claims",
     "Cohort",
     "CompositionError",
     "Coupling",
@@ -98,11 +111,16 @@ __all__ = [
     "Validation",
     "VirtualPatient",
     "adapt",
+    "adults",
+    "antihypertensives",
     "baseline_table",
     "cardiovascular",
+    "cardiovascular_claims",
     "cite",
+    "hypertensives",
     "impute",
     "individuals",
+    "law_2003",
     "personalise",
     "quantity",
     "run_model",

@@ -27,6 +27,26 @@ def sunitinib_gist() -> VirtualPatient:
     )
 
 
+def antihypertensives() -> VirtualPatient:
+    """A circulation with its baroreflex, which is reset over days, under antihypertensive drugs.
+
+    Doses are given at the ports ``antihypertensives.thiazide``, ``.beta_blocker``, ``.ace_inhibitor``,
+    ``.angiotensin_blocker`` and ``.calcium_blocker``, in multiples of the standard dose; individuals go
+    through :func:`vht.adapt` first.
+    """
+    drugs = ("local_resistance_ratio", "arterial_compliance_ratio", "stressed_volume_ratio")
+    return VirtualPatient(
+        ["antihypertensives", "cardiovascular", "baroreflex", "baroreflex_resetting"],
+        [
+            *regulated(),
+            *(Coupling(f"antihypertensives.{port}", f"cardiovascular.{port}") for port in drugs),
+            Coupling("antihypertensives.cardiac_sympathetic_ratio", "baroreflex.cardiac_sympathetic_ratio"),
+            Coupling("cardiovascular.mean_arterial_pressure", "baroreflex_resetting.mean_pressure"),
+            Coupling("baroreflex_resetting.set_point_shift", "baroreflex.set_point_shift"),
+        ],
+    )
+
+
 def cardiovascular() -> VirtualPatient:
     """A circulation with its baroreflex.
 

@@ -19,6 +19,7 @@ PHASES = 200
 """Samples of a beat that the controllers' rates are averaged over."""
 
 _NEWTON = 25
+_SETTLED = 1e-11  # last Newton correction, relative, after which there is nothing left to correct
 _AT_REST = 1e-6  # last Newton correction of a state, relative to its size, that counts as rest
 _NOTHING = 1e-9  # a correction below this counts as rest whatever the size of the state
 
@@ -167,18 +168,24 @@ def resting(
             rates, out = jax.vmap(at, in_axes=(None, 1))(states_row, beat)
             return rates.mean(axis=0), out.mean(axis=0)
 
-        def improve(_: Any, carry: Any) -> Any:
-            x, _ = carry
+        def improve(carry: Any) -> Any:
+            x, _, count = carry
             rates, _ = mean(x)
             slope = jax.jacfwd(lambda y: mean(y)[0])(x)
             step = jnp.linalg.solve(slope, rates)
-            return x - step, step
+            return x - step, step, count + 1
 
         own = column([v for m in controllers for v in values(m.initial(p[m.name])).values()])
         start = guess if len(guess) else own
         if not len(own):
             return mean(own)[1], own
-        rest, step = jax.lax.fori_loop(0, _NEWTON, improve, (start, start))
+
+        def moves(carry: Any) -> Any:
+            x, step, count = carry
+            near = _SETTLED * (jnp.maximum(jnp.abs(x), jnp.abs(own)) + _NOTHING)
+            return (count < _NEWTON) & ~jnp.all(jnp.abs(step) <= near)
+
+        rest, step, _ = jax.lax.while_loop(moves, improve, (start, start + jnp.inf, 0))
         still = jnp.abs(step) <= _AT_REST * jnp.maximum(jnp.abs(rest), jnp.abs(own)) + _NOTHING
         return jnp.where(jnp.all(still), mean(rest)[1], jnp.nan), rest
 

@@ -28,6 +28,7 @@ TOLERANCE = 1e-7
 
 # a strong reflex magnifies what is left of the cycle's own residual, so that is made smaller
 _ORBIT_TOLERANCE = 1e-10
+_BLOCK = 64  # lanes whose controllers come to rest together: few patients must not pay for many
 _SIGNALS_AT_ONCE = 512  # lanes whose waveforms are held in memory together
 
 
@@ -186,7 +187,7 @@ class _Loop:
             seen = np.stack([beat[s][:-1:every] for s in fields(model.Signals)])
             known = np.zeros((0, who.size)) if near is None else near[:, part]
             outputs[:, part], states[:, part] = in_blocks(
-                settle, (parameters[:, who], given[:, who], seen, known)
+                settle, (parameters[:, who], given[:, who], seen, known), block=_BLOCK
             )
             for name in heard:
                 wire = first[name][0]

@@ -33,6 +33,22 @@ class Feed:
         return found
 
 
+def constant_inputs(patient: VirtualPatient, inputs: Mapping[str, Any], n: int) -> dict[str, np.ndarray]:
+    """What open ports of the cyclic models and the controllers hold on all days, by port, shape ``(n,)``.
+
+    Raises:
+        CompositionError: a port that is not open.
+        ValueError: a time course, which only a transient takes, or a shape that does not fit.
+    """
+    for port, given in inputs.items():
+        if isinstance(given, tuple):
+            raise ValueError(
+                f"{port}: over days an input is a number, or one for each patient; "
+                "time courses need transient=True"
+            )
+    return feeds(patient, inputs, n).at(0.0)
+
+
 def feeds(patient: VirtualPatient, inputs: Mapping[str, Any], n: int) -> Feed:
     """Check what is given.
 

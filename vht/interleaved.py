@@ -27,6 +27,7 @@ def interleaved_course(
     start_day: int = 0,
     start: np.ndarray | None = None,
     opportunities: Sequence[int] | np.ndarray | None = None,
+    given: Mapping[str, np.ndarray] | None = None,
     macro: int = 1,
     refine: int = 1,
 ) -> Course:
@@ -40,6 +41,7 @@ def interleaved_course(
         baselines: untreated cycles, by cyclic model.
         start_day, start: where a run goes on, and the states there.
         opportunities: as for :func:`vht.course.course`.
+        given: inputs of cyclic models and controllers that are held, by port, shape ``(n,)``.
         macro: days for which the slow models see the same cycle, however often it is read.
         refine: every step is divided by this.
     """
@@ -65,7 +67,8 @@ def interleaved_course(
 
     for day, until in zip(stops, [*stops[1:], None], strict=True):
         here = advanced(day, day, held)
-        cycles = cycles_on(patient, baselines, here.outputs, np.zeros((1, n), dtype=int), refine=refine)
+        rows = np.zeros((1, n), dtype=int)
+        cycles = cycles_on(patient, baselines, here.outputs, rows, given=given, refine=refine)
         seen = {
             ".".join(w.target): w.convert.factor * cycles.outputs[".".join(w.source)][0] + w.convert.offset
             for w in patient.wires

@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from organ_models.model import OrganModel, fields, values
+from organ_models import OrganModel
+from organ_models import model as catalogue_model
+from organ_models.model import fields, values
+from organ_models.solvers import Orbits, periodic_orbits
 from vht.cycles import Baseline
 from vht.equilibrium import resting_controls
 from vht.patient import CompositionError, Coupling, VirtualPatient
 from vht.population import Individuals
 
+ARTERIAL = "systemic_arterial_pressure"
 SET_POINT = "set_point"
 OFFSET = -8.3
 """Set point less mean pressure, mm[Hg]: 92 against 100.3 at rest in Ursino 1998."""
@@ -28,11 +33,17 @@ _ROUNDS = 2
 
 
 def regulated(circulation: str | OrganModel = "cardiovascular", reflex: str = "baroreflex") -> list[Coupling]:
-    """The couplings by which a baroreflex hears and regulates a circulation."""
+    """The couplings by which a baroreflex hears and regulates a circulation.
+
+    It hears what the circulation says that baroreceptors do (at the neck, reset by exercise), or the arterial
+    pressure where it does not say.
+    """
     name = circulation if isinstance(circulation, str) else circulation.name
     ports = ("heart_rate_ratio", "contractility_ratio", "systemic_resistance_ratio", "recruited_volume")
+    model = catalogue_model(circulation) if isinstance(circulation, str) else circulation
+    heard = "baroreceptor_pressure" if "baroreceptor_pressure" in fields(model.Signals) else ARTERIAL
     return [
-        Coupling(f"{name}.systemic_arterial_pressure", f"{reflex}.pressure"),
+        Coupling(f"{name}.{heard}", f"{reflex}.pressure"),
         *(Coupling(f"{reflex}.{port}", f"{name}.{port}") for port in ports),
     ]
 
@@ -79,7 +90,35 @@ def adapt(
                     else:
                         moved[parameter] = moved[parameter] + (wanted - seen)
             everyone[c.name] = c.Parameters(**moved)
-    return dataclasses.replace(people, parameters=everyone)
+    return dataclasses.replace(people, parameters=everyone | _own_values(patient, model, everyone, orbits))
+
+
+def _own_values(
+    patient: VirtualPatient, model: OrganModel, everyone: Mapping[str, Any], orbits: Orbits | None
+) -> dict[str, Any]:
+    """Parameters of slow models that read the cycle, where they are what the untreated cycle shows.
+
+    A parameter is, if it is the same clinical quantity as an output that the model reads.
+    """
+    changed: dict[str, Any] = {}
+    for slow in patient.slow:
+        shown = {
+            fields(model.Outputs)[w.source[1]].quantity: w
+            for w in patient.inputs_of(slow.name)
+            if w.source[0] == model.name
+        }
+        own = {
+            k: shown[f.quantity]
+            for k, f in fields(slow.Parameters).items()
+            if f.quantity and f.quantity in shown
+        }
+        if own:
+            found = periodic_orbits(model, everyone[model.name], model.Inputs()) if orbits is None else orbits
+            read = {
+                k: w.convert.factor * found.outputs[w.source[1]] + w.convert.offset for k, w in own.items()
+            }
+            changed[slow.name] = slow.Parameters(**{**values(everyone[slow.name]), **read})
+    return changed
 
 
 def _neutral_value(patient: VirtualPatient, controller: OrganModel, output: str) -> float:

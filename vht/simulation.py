@@ -7,7 +7,7 @@ The slow models run first (:mod:`vht.course`); the cyclic ones are evaluated on 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -17,6 +17,7 @@ from organ_models.precision import require_float64
 from organ_models.solvers import waveforms
 from vht.course import Course, Doses, course
 from vht.cycles import Baseline, Cycles, cycles_on, first_failure, untreated
+from vht.feeds import constant_inputs
 from vht.interleaved import interleaved_course, reads_cycle, relative_difference
 from vht.patient import VirtualPatient
 from vht.population import Individuals, typical
@@ -117,8 +118,10 @@ def simulate(
     doses: Doses | None = ...,
     days: Sequence[float] | int = ...,
     opportunities: Sequence[int] | np.ndarray | None = ...,
+    inputs: Mapping[str, Any] | None = ...,
     baselines: Mapping[str, Baseline] | None = ...,
     start: Snapshot | None = ...,
+    estimate_error: bool = ...,
     transient: Literal[False] = ...,
 ) -> Simulation: ...
 
@@ -147,8 +150,10 @@ def simulate(
     doses: Doses | None = None,
     days: Sequence[float] | int = _DAYS,
     opportunities: Sequence[int] | np.ndarray | None = None,
+    inputs: Mapping[str, Any] | None = None,
     baselines: Mapping[str, Baseline] | None = None,
     start: Snapshot | TransientState | Simulation | None = None,
+    estimate_error: bool = True,
     transient: bool = False,
     day: float | None = None,
     **seconds: Any,
@@ -165,15 +170,19 @@ def simulate(
         opportunities: days on which doses may change or arrive, where they are not told by the doses alone:
             patients with doses of their own may get one on any day if this is absent, and steps that grow
             after a dose start anew on each. See :func:`vht.course.course`.
+        inputs: by open port of a cyclic model or a controller, what it holds on all days: a number, or one
+            for each patient. In a transient also ``(times, values)``, see
+            :func:`vht.transient.simulate_transient`.
         baselines: from :func:`untreated`, where personalisation was done already.
         start: where an earlier simulation stopped; it goes on from that day with the same patients and
             baselines, to the bit as if it had only reported on that day and never stopped.
+        estimate_error: whether :attr:`Simulation.error` is filled, which runs the first :data:`SAMPLE` people
+            again with finer steps: of a few people it takes most of the time.
         transient: beat by beat on a clock of seconds, with the controllers' delays. Then ``doses`` and
             ``days`` are not taken, and ``seconds`` are the arguments of
-            :func:`vht.transient.simulate_transient`: ``duration``, ``every``, ``step``, ``inputs``,
-            ``signals_of``. The slow models are held where they stand on day 0; where ``start`` is a
-            simulation, on one of its days and with its patients; where it is the state of a transient, as
-            they were.
+            :func:`vht.transient.simulate_transient`: ``duration``, ``every``, ``step``, ``signals_of``.
+            The slow models are held where they stand on day 0; where ``start`` is a simulation, on one of its
+            days and with its patients; where it is the state of a transient, as they were.
         day: the day of that simulation; its last one if absent.
 
     Returns:
@@ -199,12 +208,12 @@ def simulate(
                 raise ValueError("a start says who the individuals are; leave them out")
             stands = start.standing(patient, day)
             return simulate_transient(
-                patient, start.individuals, baselines=baselines, start=stands, **seconds
+                patient, start.individuals, inputs=inputs, baselines=baselines, start=stands, **seconds
             )
         if day is not None:
             raise ValueError("'day' is a day of a simulation; give that as 'start'")
         who = typical(patient) if individuals is None else individuals
-        return simulate_transient(patient, who, baselines=baselines, start=start, **seconds)
+        return simulate_transient(patient, who, inputs=inputs, baselines=baselines, start=start, **seconds)
     if seconds or day is not None:
         wrong = [*seconds, *([] if day is None else ["day"])]
         raise TypeError(f"simulate takes {', '.join(wrong)} only with transient=True")
@@ -224,14 +233,15 @@ def simulate(
         if model.name not in known:
             known[model.name] = untreated(patient, model, people)
     begin = None if start is None else start.slow
-    run = _Run(patient, people, doses or {}, report, first, begin, opportunities)
+    held = constant_inputs(patient, inputs or {}, len(people))
+    run = _Run(patient, people, doses or {}, report, first, begin, opportunities, held)
     slow, cycles = run.solve(known)
     failure = first_failure(people, slow.outputs, cycles)
     outputs = slow.outputs | cycles.outputs
     for trace in outputs.values():
         trace[:, failure != None] = np.nan  # noqa: E711
     state = Snapshot(composition(patient), int(report[-1]), slow.state, known, people)
-    error = run.errors(outputs, failure)
+    error = run.errors(outputs, failure) if estimate_error else NumericalError(0, {}, {})
     return Simulation(patient, report, outputs, failure, cycles.residual, cycles, people, error, state, known)
 
 
@@ -274,6 +284,7 @@ class _Run:
     first: int
     start: np.ndarray | None
     opportunities: Sequence[int] | np.ndarray | None = None
+    inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def solve(
         self, baselines: Mapping[str, Baseline], *, refine: int = 1, macro: int = 1
@@ -289,6 +300,7 @@ class _Run:
                 start_day=self.first,
                 start=self.start,
                 opportunities=self.opportunities,
+                given=self.inputs,
                 macro=macro,
                 refine=refine,
             )
@@ -304,7 +316,7 @@ class _Run:
                 refine=refine,
             )
         rows = np.broadcast_to(np.arange(self.report.size)[:, None], (self.report.size, len(people)))
-        return slow, cycles_on(patient, baselines, slow.outputs, rows, refine=refine)
+        return slow, cycles_on(patient, baselines, slow.outputs, rows, given=self.inputs, refine=refine)
 
     def errors(self, outputs: Mapping[str, np.ndarray], failure: np.ndarray) -> NumericalError:
         fine = np.flatnonzero(failure == None)[:SAMPLE]  # noqa: E711
@@ -315,6 +327,7 @@ class _Run:
             people=self.people.take(fine),
             doses={p: _for_patients(d, fine, len(self.people)) for p, d in self.doses.items()},
             start=None if self.start is None else self.start[:, fine],
+            inputs={p: column[fine] for p, column in self.inputs.items()},
         )
         here = {port: trace[:, fine] for port, trace in outputs.items()}
 

@@ -101,6 +101,10 @@ class State:
 class Inputs:
     pressure: Array = variable("mm[Hg]", "pressure in the carotid sinus", default=100.3)
     sympathetic_drive: Array = variable("1", "multiplies sympathetic activity (denervation)", default=1.0)
+    set_point_shift: Array = variable("mm[Hg]", "added to the set point (resetting)", default=0.0)
+    cardiac_sympathetic_ratio: Array = variable(
+        "1", "multiplies what sympathetic activity does to the heart (beta-blockade)", default=1.0
+    )
     delayed_sympathetic: Array = variable("1/s", "activity that arrives at heart and arterioles", default=5.9)
     delayed_venous: Array = variable("1/s", "activity that arrives at the veins", default=5.9)
     delayed_vagal: Array = variable("1/s", "vagal activity that arrives", default=4.8)
@@ -138,14 +142,15 @@ def derivative(time: Array, x: State, p: Parameters, u: Inputs) -> State:
     def answer(activity: Array) -> Array:
         return jnp.log(jnp.maximum(activity - p.sympathetic_threshold, 0.0) + 1.0)
 
-    heart, veins = answer(u.delayed_sympathetic), answer(u.delayed_venous)
+    vessels, veins = answer(u.delayed_sympathetic), answer(u.delayed_venous)
+    heart = u.cardiac_sympathetic_ratio * vessels
     return State(
         filtered=(u.pressure - _heard(x, p, u)) / p.receptor_lag,
         left_elastance=(p.left_elastance_gain * heart - x.left_elastance) / p.elastance_time,
         right_elastance=(p.right_elastance_gain * heart - x.right_elastance) / p.elastance_time,
-        splanchnic_resistance=(p.splanchnic_resistance_gain * heart - x.splanchnic_resistance)
+        splanchnic_resistance=(p.splanchnic_resistance_gain * vessels - x.splanchnic_resistance)
         / p.resistance_time,
-        other_resistance=(p.other_resistance_gain * heart - x.other_resistance) / p.resistance_time,
+        other_resistance=(p.other_resistance_gain * vessels - x.other_resistance) / p.resistance_time,
         splanchnic_volume=(p.splanchnic_volume_gain * veins - x.splanchnic_volume) / p.volume_time,
         other_volume=(p.other_volume_gain * veins - x.other_volume) / p.volume_time,
         sympathetic_period=(p.sympathetic_period_gain * heart - x.sympathetic_period)
@@ -157,7 +162,7 @@ def derivative(time: Array, x: State, p: Parameters, u: Inputs) -> State:
 def observe(time: Array, x: State, p: Parameters, u: Inputs) -> Outputs:
     """Nerves at this instant, and effectors."""
     receptor = p.lowest_receptor_rate + (p.highest_receptor_rate - p.lowest_receptor_rate) * _sigmoid(
-        (_heard(x, p, u) - p.set_point) / p.receptor_slope
+        (_heard(x, p, u) - p.set_point - u.set_point_shift) / p.receptor_slope
     )
     span = p.sympathetic_ceiling - p.sympathetic_floor
     sympathetic = p.sympathetic_floor + span * jnp.exp(-p.sympathetic_decay * receptor)
@@ -197,7 +202,7 @@ def initial(p: Parameters) -> State:
 BAROREFLEX = OrganModel(
     name="baroreflex",
     title="Carotid baroreflex (Ursino 1998)",
-    version="1.0",
+    version="1.1",
     clock="s",
     Parameters=Parameters,
     State=State,

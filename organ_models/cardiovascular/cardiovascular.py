@@ -8,32 +8,37 @@ Everything that is added here is neutral by default, so that a healthy heart is 
   (:mod:`~organ_models.cardiovascular.valves`);
 * the ventricles lie in a pericardium with the exponential law of Smith et al. 2004;
 * the septum gives way to the difference of the ventricles' pressures by a compliance;
+* exercise and posture, and what acts beside nerves (:mod:`~organ_models.cardiovascular.demands`);
 * a left-ventricular assist device follows a curve of flow against head
   (:mod:`~organ_models.cardiovascular.assist_device`).
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
 
-from organ_models.cardiovascular import closed_loop_equations, closed_loop_variables
+from organ_models.cardiovascular import closed_loop_equations, closed_loop_variables, demands
 from organ_models.cardiovascular.cardiovascular_readings import Readings, read
 from organ_models.cardiovascular.cardiovascular_scenarios import C12, SCENARIOS
 from organ_models.cardiovascular.closed_loop_equations import Chambers, Structure, Valves
 from organ_models.cardiovascular.closed_loop_variables import Drive, State
+from organ_models.cardiovascular.demands import demanded
 from organ_models.cardiovascular.valves import ORIFICE, orifice
 from organ_models.model import Array, Cycle, OrganModel, parameter, variable, variables
 from organ_models.references import (
     BONNEMAIN_2021,
     C12_CALIBRATION,
+    EXERCISE_ASSUMPTIONS,
+    FOX_1971,
     GORLIN_1951,
     MATTACE_RASO_2010,
+    POSTURE_ASSUMPTIONS,
     REGAZZONI_2022,
     ROOT_CALIBRATION,
     SMITH_2004,
+    SYSTOLE_1981,
     URSINO_1998,
 )
 from organ_models.validation.cardiovascular import CHECKS
@@ -63,7 +68,7 @@ def _pump(unit: str, doc: str) -> Any:
 
 
 @variables
-class Parameters(closed_loop_variables.Parameters):
+class Parameters(demands.Parameters):
     stressed_volume: Array = _recalibrated(
         1294.88, "mL", "blood volume above unstressed, chambers' V0 excluded"
     )
@@ -123,12 +128,15 @@ class Parameters(closed_loop_variables.Parameters):
     assist_highest_flow: Array = _pump("mL/s", "assist device: largest flow")
 
 
-Inputs = closed_loop_variables.Inputs
+Inputs = demands.Inputs
 
 
 @variables
 class Signals(closed_loop_variables.Signals):
     assist_flow: Array = variable("mL/s", "flow of the assist device into the aorta")
+    baroreceptor_pressure: Array = variable(
+        "mm[Hg]", "arterial pressure at the neck, less what exercise resets the receptors by"
+    )
     aortic_valve_open: Array = variable("1", "1 while flow goes forward through the valve")
     mitral_valve_open: Array = variable("1", "1 while flow goes forward through the valve")
     aortic_gradient: Array = variable("mm[Hg]", "ventricular less aortic pressure while the valve is open")
@@ -233,14 +241,36 @@ def assist(head: Array, p: Parameters) -> Array:
 STRUCTURE = Structure(pressures, valves, assist)
 
 
+def period(p: Parameters, u: Inputs) -> Array:
+    """Period of the cycle, s."""
+    return closed_loop_equations.period(p, demanded(p, u))
+
+
+def drive(time: Array, p: Parameters, u: Inputs) -> Drive:
+    """Activations at ``time`` s after ventricular onset."""
+    shorter = 1.0 - p.exercise_systole_shortening * u.exercise_intensity
+    return closed_loop_equations.drive(time, p, demanded(p, u), shorter)
+
+
+def derivative(d: Drive, x: State, p: Parameters, u: Inputs) -> State:
+    """Mass and momentum balances, per second."""
+    return closed_loop_equations.derivative(STRUCTURE, d, x, p, demanded(p, u))
+
+
+def fill(x: State, p: Parameters, u: Inputs) -> State:
+    """Put the declared stressed volume into the system, by systemic venous pressure."""
+    return closed_loop_equations.fill(x, p, demanded(p, u))
+
+
 def observe(d: Drive, x: State, p: Parameters, u: Any) -> Signals:
     """What the circulation shows, and what is seen at its valves and its device."""
-    seen = closed_loop_equations.observe(STRUCTURE, d, x, p, u)
+    seen = closed_loop_equations.observe(STRUCTURE, d, x, p, demanded(p, u))
     aortic_open = jnp.where(seen.aortic_valve_flow > 0.0, 1.0, 0.0)
     mitral_open = jnp.where(seen.mitral_valve_flow > 0.0, 1.0, 0.0)
     return Signals(
         **vars(seen),
         assist_flow=assist(x.systemic_arterial_pressure - seen.left_ventricular_pressure, p),
+        baroreceptor_pressure=demands.heard(seen.systemic_arterial_pressure, p, u),
         aortic_valve_open=aortic_open,
         mitral_valve_open=mitral_open,
         aortic_gradient=aortic_open * (seen.left_ventricular_pressure - seen.systemic_arterial_pressure),
@@ -259,7 +289,7 @@ def summarise(
     which cardiac output is. Gradients are means over the time in which flow goes forward; a valve that never
     opens shows none.
     """
-    beat = closed_loop_equations.period(p, u)
+    beat = period(p, u)
     stroke = maximum.left_ventricular_volume - minimum.left_ventricular_volume
     pulse = maximum.systemic_arterial_pressure - minimum.systemic_arterial_pressure
     aortic_gradient = _while_open(mean.aortic_gradient, mean.aortic_valve_open)
@@ -324,7 +354,7 @@ def compliance_after(baseline: Outputs, now: Outputs, p: Parameters) -> Array:
 CARDIOVASCULAR = OrganModel(
     name="cardiovascular",
     title="Cardiovascular twin: closed loop, valve disease, pericardium, assist device",
-    version="1.0",
+    version="1.1",
     clock="s",
     Parameters=Parameters,
     State=State,
@@ -332,12 +362,12 @@ CARDIOVASCULAR = OrganModel(
     Signals=Signals,
     Outputs=Outputs,
     initial=closed_loop_equations.initial,
-    derivative=partial(closed_loop_equations.derivative, STRUCTURE),
+    derivative=derivative,
     observe=observe,
     cycle=Cycle(
-        period=closed_loop_equations.period,
-        drive=closed_loop_equations.drive,
-        restore=closed_loop_equations.fill,
+        period=period,
+        drive=drive,
+        restore=fill,
         summarise=summarise,
         weights=closed_loop_equations.weights,
         laws={"arterial_compliance_ratio": compliance_after},
@@ -361,6 +391,10 @@ CARDIOVASCULAR = OrganModel(
         GORLIN_1951,
         BONNEMAIN_2021,
         MATTACE_RASO_2010,
+        FOX_1971,
+        EXERCISE_ASSUMPTIONS,
+        POSTURE_ASSUMPTIONS,
+        SYSTOLE_1981,
     ),
     notes=(
         "Without a reflex coupled to it, heart rate and contractility do not answer to pressure. The law "

@@ -8,8 +8,15 @@ from __future__ import annotations
 
 from organ_models.cardiovascular.assist_device import heartmate_2, heartmate_3
 from organ_models.cardiovascular.closed_loop_scenarios import SCENARIOS as C12_SCENARIOS
-from organ_models.references import BONNEMAIN_2021, C12_CALIBRATION, GORLIN_1951
-from organ_models.scenarios import Scenario, Variant
+from organ_models.references import (
+    ANTIHYPERTENSIVE_CALIBRATION,
+    BONNEMAIN_2021,
+    C12_CALIBRATION,
+    EXERCISE_ASSUMPTIONS,
+    GORLIN_1951,
+    POSTURE_ASSUMPTIONS,
+)
+from organ_models.scenarios import Pattern, Scenario, Variant
 
 C12 = Variant(
     "c12",
@@ -45,6 +52,24 @@ def _valve(name: str, title: str, **parameters: float) -> Scenario:
 
 SCENARIOS = (
     *C12_SCENARIOS,
+    Scenario(
+        "hypertension",
+        "150/91 by raised resistance and stiff arteries, on the catalogue's baseline",
+        {"systemic_arterial_resistance": 1.32716, "systemic_arterial_compliance": 0.489274},
+        source=ANTIHYPERTENSIVE_CALIBRATION,
+    ),
+    Scenario(
+        "exercise",
+        "half of the way to the maximal heart rate, no reflex",
+        inputs={"exercise_intensity": Pattern(0.5)},
+        source=EXERCISE_ASSUMPTIONS,
+    ),
+    Scenario(
+        "upright",
+        "standing without a reflex",
+        inputs={"uprightness": Pattern(1.0)},
+        source=POSTURE_ASSUMPTIONS,
+    ),
     _valve("aortic_stenosis_moderate", "aortic valve of 1.3 cm2", aortic_valve_area=1.3),
     _valve("aortic_stenosis", "aortic valve of 0.8 cm2", aortic_valve_area=0.8),
     _valve("mitral_stenosis", "mitral valve of 1.0 cm2", mitral_valve_area=1.0),

@@ -72,13 +72,13 @@ def _power(activation: Array, exponent: Array) -> Array:
     return jnp.where(positive, jnp.where(positive, activation, 1.0) ** exponent, 0.0)
 
 
-def drive(time: Array, p: Parameters, u: Inputs) -> Drive:
+def drive(time: Array, p: Parameters, u: Inputs, shorter: Array | float = 1.0) -> Drive:
     """Activations at ``time`` s after ventricular onset; atria contract 0.16 s before the next beat.
 
-    Systole lasts 0.5 s - 0.075 s2 / period (Ursino 1998), times a scale.
+    Systole lasts 0.5 s - 0.075 s2 / period (Ursino 1998), times a scale and ``shorter``.
     """
     beat = period(p, u)
-    systole = (0.5 - 0.075 / beat) * p.systole_scale
+    systole = (0.5 - 0.075 / beat) * p.systole_scale * shorter
     rise = systole * p.contraction_share
     ventricles = rise_and_fall(since_onset(time, beat), rise, systole - rise)
     return Drive(
