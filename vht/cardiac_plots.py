@@ -64,31 +64,51 @@ def plot_wiggers(simulation: Simulation, individual: int | None = 0, *, day: flo
 
 
 def plot_pressure_volume(
-    simulation: Simulation, individual: int | None = 0, *, days: Sequence[float] | None = None
+    simulation: Simulation,
+    individual: int | Sequence[int] | None = 0,
+    *,
+    days: Sequence[float] | None = None,
+    labels: Sequence[str] | None = None,
 ) -> Figure:
     """Pressure–volume loops of the left ventricle.
 
     Args:
         simulation: from :func:`vht.simulate`, with a circulation.
-        individual: index of the patient; None draws the loops of the cohort faintly, and the median
-        patient's. days: reporting days; the first and the last if absent.
+        individual: index of the patient; several, whose loops of one day are drawn beside each other; None
+            draws the loops of the cohort faintly, and the median patient's.
+        days: reporting days; the first and the last if absent. Several patients are drawn on the last of
+            them.
+        labels: names of several patients, in their order.
     """
     import matplotlib.pyplot as plt
 
     shown = list(dict.fromkeys(days if days is not None else (simulation.days[0], simulation.days[-1])))
-    figure, axis = plt.subplots(figsize=(4.8, 4.2), layout="constrained")
-    for day, colour in zip(shown, (GREY, BLUE, ORANGE, GREEN, PURPLE), strict=False):
-        beat = _beats(simulation, individual, day)
+    several = [] if individual is None or np.ndim(individual) == 0 else list(np.asarray(individual))
+    if labels is not None and len(labels) != len(several):
+        raise ValueError(f"{len(labels)} labels for {len(several)} patients")
+    named = labels or [f"patient {who}" for who in several]
+    loops: list[tuple[int | None, float, str]] = (
+        [(int(who), shown[-1], name) for who, name in zip(several, named, strict=True)]
+        if several
+        else [(individual, day, f"day {day:g}") for day in shown]  # type: ignore[misc]
+    )
+    few = (GREY, BLUE, ORANGE, GREEN, PURPLE)
+    colours = few if len(loops) <= len(few) else plt.get_cmap("viridis")(np.linspace(0, 0.95, len(loops)))
+    figure, axis = plt.subplots(figsize=(6.2 if several else 4.8, 4.2), layout="constrained")
+    for (who, day, name), colour in zip(loops, colours, strict=False):
+        beat = _beats(simulation, who, day)
         volume, pressure = beat["left_ventricular_volume"], beat["left_ventricular_pressure"]
-        if individual is None:
+        if who is None:
             axis.plot(volume, pressure, color=colour, linewidth=0.4, alpha=0.15)
             stroke = np.ptp(volume, axis=0)
             middle = int(np.argsort(stroke)[stroke.size // 2])
             volume, pressure = volume[:, [middle]], pressure[:, [middle]]
-        axis.plot(volume[:, 0], pressure[:, 0], color=colour, label=f"day {day:g}", linewidth=1.6)
+        axis.plot(volume[:, 0], pressure[:, 0], color=colour, label=name, linewidth=1.6)
     axis.set(xlabel="Left-ventricular volume (mL)", ylabel="Left-ventricular pressure (mmHg)")
     axis.spines[["top", "right"]].set_visible(False)
-    if len(shown) > 1:
+    if several:  # many loops leave no room inside
+        axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    elif len(loops) > 1:
         axis.legend(frameon=False)
     plt.close(figure)
     return figure

@@ -7,6 +7,8 @@ distributions, conditional on those that the record does set.
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -113,6 +115,31 @@ class Individuals:
         """Some of the patients, in the order given."""
         chosen = {name: take(record, lanes, len(self)) for name, record in self.parameters.items()}
         return Individuals(self.study_numbers[lanes], chosen)
+
+    def changed(self, model: str, **parameters: Any) -> Individuals:
+        """The same people with parameters of one model changed.
+
+        Args:
+            model: its name.
+            parameters: by name, one number for all or one for each.
+
+        Raises:
+            ValueError: no such model or parameter, or numbers that do not fit the people; names it.
+        """
+        if model not in self.parameters:
+            raise ValueError(f"no model '{model}' here; there are {', '.join(self.parameters)}")
+        record = self.parameters[model]
+        known = fields(record)
+        for name, value in parameters.items():
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean '{close[0]}'?" if close else ""
+                raise ValueError(f"{model} has no parameter '{name}'{hint}")
+            if np.shape(value) not in ((), (len(self),)):
+                raise ValueError(f"{model}.{name}: give one number, or one for each of {len(self)} people")
+        wide = {k: np.broadcast_to(np.asarray(v, float), (len(self),)).copy() for k, v in parameters.items()}
+        moved = dataclasses.replace(record, **wide)
+        return dataclasses.replace(self, parameters={**self.parameters, model: moved})
 
     def valid(self) -> np.ndarray:
         """Patients whose every parameter is a number within its declared bounds, shape ``(n,)``."""

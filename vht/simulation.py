@@ -88,17 +88,27 @@ class Simulation:
         return {name: trace[:, 0] for name, trace in traces.items()}
 
     def plot_wiggers(self, individual: int | None = 0, day: float | None = None) -> Figure:
-        """Pressures, flows, volumes and valve events over one beat; of the cohort where ``individual`` is "
-        "None."""
+        """Pressures, flows, volumes and valve events over one beat.
+
+        Of the cohort where ``individual`` is None; see :func:`vht.cardiac_plots.plot_wiggers`.
+        """
         from vht.cardiac_plots import plot_wiggers
 
         return plot_wiggers(self, individual, day=day)
 
-    def plot_pressure_volume(self, individual: int | None = 0, days: Sequence[float] | None = None) -> Figure:
-        """Pressure–volume loops on some days; of the cohort where ``individual`` is None."""
+    def plot_pressure_volume(
+        self,
+        individual: int | Sequence[int] | None = 0,
+        days: Sequence[float] | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> Figure:
+        """Pressure–volume loops: of a patient on some days, of several patients, or of the cohort (None).
+
+        See :func:`vht.cardiac_plots.plot_pressure_volume`.
+        """
         from vht.cardiac_plots import plot_pressure_volume
 
-        return plot_pressure_volume(self, individual, days=days)
+        return plot_pressure_volume(self, individual, days=days, labels=labels)
 
     def plot(self, individual: int = 0) -> Figure:
         """Pressure–volume loop on the first and last day, and the course of the slow outputs."""

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.vht.people import gist_cohort, gist_patient, pseudonym
-from vht import Cohort, Observation, baseline_table, impute, individuals, sunitinib_gist
+from vht import Cohort, Observation, VirtualPatient, baseline_table, impute, individuals, sunitinib_gist
 from vht.population import heart_rate_prior, typical
 
 QUANTITIES = ["systolic_blood_pressure", "diastolic_blood_pressure", "sum_of_longest_diameters", "heart_rate"]
@@ -133,3 +133,19 @@ def test_invalid_parameters_are_found() -> None:
 
 def test_pseudonyms_of_the_tests_are_well_formed() -> None:
     assert gist_patient(0).pseudonym == pseudonym(0)
+
+
+def test_parameters_of_one_model_are_changed_for_all_or_for_each_and_mistakes_are_told() -> None:
+    patient = VirtualPatient(["cardiovascular"])
+    people = typical(patient, 3)
+    moved = people.changed("cardiovascular", heart_rate=80.0, stressed_volume=[1000.0, 1200.0, 1400.0])
+    heart = moved.parameters["cardiovascular"]
+    np.testing.assert_array_equal(heart.heart_rate, [80.0, 80.0, 80.0])
+    np.testing.assert_array_equal(heart.stressed_volume, [1000.0, 1200.0, 1400.0])
+    np.testing.assert_array_equal(people.parameters["cardiovascular"].heart_rate, 70.0)
+    with pytest.raises(ValueError, match="did you mean 'stressed_volume'"):
+        people.changed("cardiovascular", stresed_volume=1.0)
+    with pytest.raises(ValueError, match="one for each of 3"):
+        people.changed("cardiovascular", heart_rate=[70.0, 80.0])
+    with pytest.raises(ValueError, match="no model 'heart'"):
+        people.changed("heart", heart_rate=70.0)

@@ -176,3 +176,42 @@ def test_the_last_day_is_always_a_reporting_day() -> None:
 def test_a_dose_is_finite_and_not_negative(dose: float) -> None:
     with pytest.raises(ValueError, match="a dose must be a finite number"):
         simulate(sunitinib_gist(), doses={DOSE: dose}, days=14)
+
+
+def test_inputs_hold_on_all_days_for_all_or_for_each() -> None:
+    """A port that nothing feeds acts as the parameter that it multiplies does."""
+    patient = VirtualPatient(["closed_loop_circulation"])
+    crowd = typical(patient, 3)
+    port = "closed_loop_circulation.systemic_resistance_ratio"
+    found = simulate(patient, crowd, days=[0, 7], inputs={port: np.array([1.0, 0.9, 0.8])})
+    resistance = crowd.parameters["closed_loop_circulation"].systemic_arterial_resistance
+    changed = crowd.changed(
+        "closed_loop_circulation", systemic_arterial_resistance=resistance * np.array([1, 0.9, 0.8])
+    )
+    same = simulate(patient, changed, days=[0, 7])
+    for name, trace in same.outputs.items():
+        np.testing.assert_allclose(found.outputs[name], trace, rtol=1e-6, err_msg=name)
+    assert found.error.patients == 3
+    with pytest.raises(ValueError, match="transient=True"):
+        simulate(patient, crowd, days=[0], inputs={port: ([0.0, 1.0], [1.0, 0.9])})
+    with pytest.raises(CompositionError, match="no input"):
+        simulate(patient, crowd, days=[0], inputs={"closed_loop_circulation.resistance": 1.0})
+
+
+def test_the_error_is_only_estimated_where_it_is_wanted() -> None:
+    patient = VirtualPatient(["closed_loop_circulation"])
+    assert simulate(patient, days=[0], estimate_error=False).error.patients == 0
+    assert simulate(patient, days=[0]).error.patients == 1
+
+
+def test_loops_of_several_patients_are_drawn_by_name() -> None:
+    patient = VirtualPatient(["closed_loop_circulation"])
+    crowd = typical(patient, 2).changed("closed_loop_circulation", heart_rate=[60.0, 90.0])
+    found = simulate(patient, crowd, days=[0], estimate_error=False)
+    figure = found.plot_pressure_volume([0, 1], labels=["slow", "fast"])
+    legend = figure.axes[0].get_legend()
+    assert [t.get_text() for t in legend.get_texts()] == ["slow", "fast"]
+    widths = [np.ptp(line.get_xdata()) for line in figure.axes[0].get_lines()]
+    assert widths == pytest.approx(list(found.outputs["closed_loop_circulation.stroke_volume"][0]), rel=1e-3)
+    with pytest.raises(ValueError, match="1 labels for 2 patients"):
+        found.plot_pressure_volume([0, 1], labels=["slow"])
