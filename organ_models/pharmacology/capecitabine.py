@@ -1,11 +1,11 @@
 """Capecitabine by mouth and what becomes of it: 5'-DFCR, 5'-DFUR and 5-fluorouracil (Urien et al. 2005).
 
-Capecitabine is absorbed after a lag. A small part is turned into 5'-DFCR, that into 5'-DFUR, that into 5-FU. The
-volumes of the metabolites cannot be known from plasma and are 1 L: their amounts are their concentrations. Amounts
-are in micromoles, as published; doses are in milligrams.
+Capecitabine is absorbed after a lag. A small part is turned into 5'-DFCR, that into 5'-DFUR, that into
+5-FU. The volumes of the metabolites cannot be known from plasma and are 1 L: their amounts are their
+concentrations. Amounts are in micromoles, as published; doses are in milligrams.
 
-A dose waits for its lag in a state of its own, with the time that is left: each patient has a lag of its own, and
-the steps are shared. Doses closer together than the lag are absorbed with the later one.
+A dose waits for its lag in a state of its own, with the time that is left: each patient has a lag of its
+own, and the steps are shared. Doses closer together than the lag are absorbed with the later one.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def derivative(time: Array, x: State, p: Parameters, u: NoFields) -> State:
     """Rates per day; the end of a lag is the business of :func:`project`."""
     moved = rates(_matrix(p), _amounts(x), [None] * 5)
     running = jnp.where(x.lag_left > 0.0, -1.0, 0.0)
-    return State(0.0 * x.waiting, running, *moved, p.elimination_rate * x.fluorouracil)
+    return State(*[0.0 * x.waiting, running, *moved, p.elimination_rate * x.fluorouracil])
 
 
 def solution(elapsed: Array, x: State, p: Parameters, u: NoFields) -> State:
@@ -169,12 +169,8 @@ def solution(elapsed: Array, x: State, p: Parameters, u: NoFields) -> State:
     share = p.dfcr_clearance / (p.volume * -matrix[1][1])
     coming = share * (x.gut + absorbed + x.capecitabine) + x.dfcr + x.dfur + x.fluorouracil
     still = share * (after[0] + after[1]) + after[2] + after[3] + after[4]
-    return State(
-        jnp.where(over, 0.0, x.waiting),
-        jnp.maximum(x.lag_left - elapsed, 0.0),
-        *after,
-        x.eliminated + (coming - still),
-    )
+    waiting, lag_left = jnp.where(over, 0.0, x.waiting), jnp.maximum(x.lag_left - elapsed, 0.0)
+    return State(*[waiting, lag_left, *after, x.eliminated + (coming - still)])
 
 
 def project(x: State, p: Parameters, u: NoFields) -> State:
@@ -222,7 +218,7 @@ CAPECITABINE = OrganModel(
     observe=observe,
     references=(URIEN_2005, ATOMIC_WEIGHTS),
     notes=(
-        "The absorption rate varied between occasions by 167 %, which is not represented. The additive residual "
-        "errors were 3.83, 3.72, 5.81 and 0.64 umol/L, from capecitabine to 5-FU."
+        "The absorption rate varied between occasions by 167 %, which is not represented. The additive "
+        "residual errors were 3.83, 3.72, 5.81 and 0.64 umol/L, from capecitabine to 5-FU."
     ),
 )

@@ -1,11 +1,12 @@
 """Cardiac troponin after anthracyclines.
 
-``anthracycline_troponin_t`` (de Vries Schultink et al. 2018, women with breast cancer): each dose adds to an amount
-that fades by 0.85 % a day, and troponin T rises in proportion to it, ``TnT = TnT0 (1 + S A)``. Its maximum over the
-course sets how sensitive the heart is to trastuzumab (``trastuzumab_ejection_fraction``).
+``anthracycline_troponin_t`` (de Vries Schultink et al. 2018, women with breast cancer): each dose adds to
+an amount that fades by 0.85 % a day, and troponin T rises in proportion to it, ``TnT = TnT0 (1 + S A)``.
+Its maximum over the course sets how sensitive the heart is to trastuzumab
+(``trastuzumab_ejection_fraction``).
 
-``doxorubicin_troponin_i`` (Kunarajah et al. 2017, children): doxorubicin and doxorubicinol raise the production of
-troponin I, which turns over within hours.
+``doxorubicin_troponin_i`` (Kunarajah et al. 2017, children): doxorubicin and doxorubicinol raise the
+production of troponin I, which turns over within hours.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from organ_models.model import (
     OrganModel,
     Stride,
     parameter,
-    values,
     variable,
     variables,
 )
@@ -189,8 +189,8 @@ ANTHRACYCLINE_TROPONIN_T = OrganModel(
     observe=observe_adult,
     references=(DE_VRIES_SCHULTINK_2018,),
     notes=(
-        "190 women with early breast cancer. The residual error was 30.1 %. Troponin is a marker; heart failure by "
-        "cumulative dose is not modelled."
+        "190 women with early breast cancer. The residual error was 30.1 %. Troponin is a marker; heart "
+        "failure by cumulative dose is not modelled."
     ),
     scenarios=TROPONIN_T_SCENARIOS,
     checks=TROPONIN_T_CHECKS,

@@ -1,8 +1,8 @@
 """Docetaxel in plasma: three compartments (Ozawa et al. 2007) or two (Onoue et al. 2016).
 
 Two populations, two models: Ozawa's 62 Japanese patients with various cancers show a deep compartment that
-Onoue's women with breast cancer were not sampled long enough to show. The concentration is given by mass and by
-moles; models of toxicity are particular about which one their slope is for.
+Onoue's women with breast cancer were not sampled long enough to show. The concentration is given by mass
+and by moles; models of toxicity are particular about which one their slope is for.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Neutropenia under docetaxel: three published parameter sets of the chain of Friberg et al.
 
-Their drug effects are not interchangeable: Kloft's slope and Friberg's half-maximal concentration are for umol/L,
-Ozawa's slope is for mg/L. Each model takes the concentration in its own unit.
+Their drug effects are not interchangeable: Kloft's slope and Friberg's half-maximal concentration are for
+umol/L, Ozawa's slope is for mg/L. Each model takes the concentration in its own unit.
 """
 
 from __future__ import annotations
@@ -284,8 +284,8 @@ DOCETAXEL_NEUTROPENIA_OZAWA = OrganModel(
     stride=STRIDE,
     references=(OZAWA_2007,),
     notes=(
-        "The release by dexamethasone is that of the first cycle. No growth factor (G-CSF), no infection. The "
-        "residual error of the logarithm was 0.291."
+        "The release by dexamethasone is that of the first cycle. No growth factor (G-CSF), no infection. "
+        "The residual error of the logarithm was 0.291."
     ),
     scenarios=tuple(
         dataclasses.replace(s, title=f"{s.title}, no dexamethasone", parameters={"dexamethasone": 0.0})

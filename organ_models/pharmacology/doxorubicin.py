@@ -1,8 +1,9 @@
-"""Doxorubicin and doxorubicinol in plasma: adults (Perez-Blanco et al. 2016) and children (Kunarajah et al. 2017).
+"""Doxorubicin and doxorubicinol in plasma of adults (Perez-Blanco et al. 2016) and children (Kunarajah 2017).
 
-Doxorubicin has three compartments. A part of its clearance makes doxorubicinol, which has two compartments in
-adults and one in children. In children every clearance and volume goes with the body surface, and the clearance of
-doxorubicin is multiplied by ``1 + (age / 8.4 a)^0.736``: a sum, not a ratio; it doubles the clearance at 8.4 years.
+Doxorubicin has three compartments. A part of its clearance makes doxorubicinol, which has two compartments
+in adults and one in children. In children every clearance and volume goes with the body surface, and the
+clearance of doxorubicin is multiplied by ``1 + (age / 8.4 a)^0.736``: a sum, not a ratio; it doubles the
+clearance at 8.4 years.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def derivative_adult(time: Array, x: AdultState, p: AdultParameters, u: Infusion
     *amounts, _, _ = values(x).values()
     moved = rates(_adult_matrix(p), amounts, [HOURS * u.infusion_rate, *[None] * 4])
     cleared = p.clearance * x.central / p.central_volume
-    return AdultState(*moved, cleared, p.metabolite_clearance * x.metabolite / p.metabolite_volume)
+    return AdultState(*[*moved, cleared, p.metabolite_clearance * x.metabolite / p.metabolite_volume])
 
 
 def solution_adult(elapsed: Array, x: AdultState, p: AdultParameters, u: Infusion) -> AdultState:
@@ -153,7 +154,7 @@ def solution_adult(elapsed: Array, x: AdultState, p: AdultParameters, u: Infusio
     after: list[Any] = propagate(_adult_matrix(p), amounts, [inflow, *[None] * 4], elapsed)
     cleared = sum(amounts[:3]) - sum(after[:3]) + inflow * elapsed
     gone = p.metabolised_fraction * cleared + sum(amounts[3:]) - sum(after[3:])
-    return AdultState(*after, eliminated + cleared, metabolite_eliminated + gone)
+    return AdultState(*[*after, eliminated + cleared, metabolite_eliminated + gone])
 
 
 def jump_adult(x: AdultState, e: Bolus, p: AdultParameters) -> AdultState:
@@ -277,7 +278,7 @@ def derivative_child(time: Array, x: ChildState, p: ChildParameters, u: Infusion
     *amounts, _, _ = values(x).values()
     moved = rates(_child_matrix(p), amounts, [HOURS * u.infusion_rate, None, None, None])
     cleared = clearance * x.central / (surface * p.central_volume)
-    return ChildState(*moved, cleared, p.metabolite_clearance * x.metabolite / p.metabolite_volume)
+    return ChildState(*[*moved, cleared, p.metabolite_clearance * x.metabolite / p.metabolite_volume])
 
 
 def solution_child(elapsed: Array, x: ChildState, p: ChildParameters, u: Infusion) -> ChildState:
@@ -288,7 +289,8 @@ def solution_child(elapsed: Array, x: ChildState, p: ChildParameters, u: Infusio
     after: list[Any] = propagate(_child_matrix(p), amounts, [inflow, None, None, None], elapsed)
     cleared = sum(amounts[:3]) - sum(after[:3]) + inflow * elapsed
     made = p.formation_clearance * surface / clearance * cleared
-    return ChildState(*after, eliminated + cleared, metabolite_eliminated + made + amounts[3] - after[3])
+    gone = made + amounts[3] - after[3]
+    return ChildState(*[*after, eliminated + cleared, metabolite_eliminated + gone])
 
 
 def jump_child(x: ChildState, e: Bolus, p: ChildParameters) -> ChildState:
@@ -318,8 +320,8 @@ DOXORUBICIN = OrganModel(
     observe=observe_adult,
     references=(PEREZ_BLANCO_2016,),
     notes=(
-        "45 patients with non-Hodgkin lymphoma, sampled for three hours after the infusion: later concentrations "
-        "rest on volumes of another study. The residual errors were 37.1 and 32.1 %."
+        "45 patients with non-Hodgkin lymphoma, sampled for three hours after the infusion: later "
+        "concentrations rest on volumes of another study. The residual errors were 37.1 and 32.1 %."
     ),
     scenarios=SCENARIOS,
     checks=CHECKS,
@@ -343,8 +345,8 @@ DOXORUBICIN_CHILDREN = OrganModel(
     covariances={("clearance", "metabolite_clearance"): 0.0523},
     references=(KUNARAJAH_2017,),
     notes=(
-        "17 children of 3.4 to 14.7 years. The default is the reference of the published equations, 1.8 m2 and "
-        "8.4 years, not a typical child. The residual errors were 20.3 % and 0.24 ug/L (doxorubicin), 22.9 % and "
-        "0.95 ug/L (doxorubicinol)."
+        "17 children of 3.4 to 14.7 years. The default is the reference of the published equations, 1.8 "
+        "m2 and 8.4 years, not a typical child. The residual errors were 20.3 % and 0.24 ug/L "
+        "(doxorubicin), 22.9 % and 0.95 ug/L (doxorubicinol)."
     ),
 )

@@ -4,12 +4,12 @@
     Tr1'  = ktr (Prol - Tr1),  Tr2' = ktr (Tr1 - Tr2),  Tr3' = ktr (Tr2 - Tr3)
     Circ' = ktr Tr3 - k Circ,                           ktr = 4 / MTT
 
-A drug takes away the share E of proliferation (more than all of it kills); too few circulating cells speed it
-up. The models of the family differ in E, in what else reaches the blood, and in the loss k, which is ktr but for
-sunitinib. There is no circadian rhythm: counts start in balance and stay there without a drug.
+A drug takes away the share E of proliferation (more than all of it kills); too few circulating cells speed
+it up. The models of the family differ in E, in what else reaches the blood, and in the loss k, which is ktr
+but for sunitinib. There is no circadian rhythm: counts start in balance and stay there without a drug.
 
-The proliferating cells are carried as their logarithm, so that a kill of seventy times their turnover is an integral
-of the concentration and not a stiff decay.
+The proliferating cells are carried as their logarithm, so that a kill of seventy times their turnover is an
+integral of the concentration and not a stiff decay.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""Paclitaxel in plasma: saturable (Crombag et al. 2019), and the linear one of a model of leukopenia (Friberg 2002).
+"""Paclitaxel in plasma: saturable (Crombag et al. 2019), and linear for a model of leukopenia (Friberg 2002).
 
-The saturable model has a central compartment that loses drug to elimination and to a first peripheral compartment by
-Michaelis–Menten kinetics, from where it returns linearly, and exchanges linearly with a second one:
+The saturable model has a central compartment that loses drug to elimination and to a first peripheral
+compartment by Michaelis–Menten kinetics, from where it returns linearly, and exchanges linearly with a
+second one:
 
     A1' = R - VmEl C / (KmEl + C) - VmTr C / (KmTr + C) + k21 A2 - Q2 (C - A3 / V3),    C = A1 / V1
 
-It is solved numerically and declared stiff: with little drug it leaves the central compartment within minutes.
-Amounts are in micromoles, as published; doses are in milligrams.
+It is solved numerically and declared stiff: with little drug it leaves the central compartment within
+minutes. Amounts are in micromoles, as published; doses are in milligrams.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Pembrolizumab in serum: two compartments with patient factors (Ahamadi et al. 2017, 2188 patients).
 
 Rates are per day, as published. One individual effect moves clearance and exchange together, another both
-volumes. The paper's footnote has the effect of the performance status with the wrong sign; its table has it right:
-patients with impaired performance clear less (factor 0.9261).
+volumes. The paper's footnote has the effect of the performance status with the wrong sign; its table has it
+right: patients with impaired performance clear less (factor 0.9261).
 """
 
 from __future__ import annotations

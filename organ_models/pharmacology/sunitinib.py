@@ -1,12 +1,13 @@
 """Sunitinib and its active metabolite SU12662 in plasma (Yu et al. 2015, 70 patients).
 
-What is absorbed passes the liver, where the clearance acts on the concentration that gut and blood make together,
+What is absorbed passes the liver, where the clearance acts on the concentration that gut and blood make
+together,
 
     CLIV = (ka gut + Qh C) / (Qh + CL),    central' = Qh CLIV - Qh C,    metabolite' = fm CL CLIV - ...
 
-so that part of a dose is cleared and turned into the metabolite before it is ever seen in plasma. All of it is
-linear. The clearance of 35.7 L/h belongs to these concentrations; the links to tumour and pressure by Hansson et
-al. take ``sunitinib_exposure`` with 34.5 L/h, and the two must not be mixed.
+so that part of a dose is cleared and turned into the metabolite before it is ever seen in plasma. All of it
+is linear. The clearance of 35.7 L/h belongs to these concentrations; the links to tumour and pressure by
+Hansson et al. take ``sunitinib_exposure`` with 34.5 L/h, and the two must not be mixed.
 """
 
 from __future__ import annotations
@@ -122,14 +123,14 @@ def derivative(time: Array, x: State, p: Parameters, u: NoFields) -> State:
     *amounts, _ = values(x).values()
     arriving = p.absorption_rate * x.gut + flow * x.central / (p.central_volume * on_volumes)
     cleared = clearance * arriving / (flow + clearance)
-    return State(*rates(_matrix(p), amounts, [None] * 4), cleared)
+    return State(*[*rates(_matrix(p), amounts, [None] * 4), cleared])
 
 
 def solution(elapsed: Array, x: State, p: Parameters, u: NoFields) -> State:
     """Amounts exactly; sunitinib that is missing from the balance was cleared."""
     *amounts, eliminated = values(x).values()
     after: list[Any] = propagate(_matrix(p), amounts, [None] * 4, elapsed)
-    return State(*after, eliminated + (x.gut + x.central - after[0] - after[1]))
+    return State(*[*after, eliminated + (x.gut + x.central - after[0] - after[1])])
 
 
 def jump(x: State, e: Tablet, p: Parameters) -> State:
@@ -175,8 +176,8 @@ SUNITINIB = OrganModel(
     },
     references=(YU_2015,),
     notes=(
-        "Volumes and clearances are relative to the unknown bioavailability. The variances of the proportional "
-        "residual errors were 0.06 (sunitinib) and 0.03 (SU12662)."
+        "Volumes and clearances are relative to the unknown bioavailability. The variances of the "
+        "proportional residual errors were 0.06 (sunitinib) and 0.03 (SU12662)."
     ),
     scenarios=SCENARIOS,
     checks=CHECKS,

@@ -1,7 +1,7 @@
 """Neutrophils under sunitinib, through the fall of sVEGFR-3 (Hansson et al. 2013, adverse effects).
 
-The chain of Friberg et al. with a loss from the blood of its own (half-life 7 h), and an effect that saturates in the
-relative fall of sVEGFR-3, ``E = Emax r / (E50 + r)``.
+The chain of Friberg et al. with a loss from the blood of its own (half-life 7 h), and an effect that
+saturates in the relative fall of sVEGFR-3, ``E = Emax r / (E50 + r)``.
 """
 
 from __future__ import annotations

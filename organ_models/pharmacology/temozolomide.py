@@ -1,7 +1,7 @@
 """Temozolomide by mouth, in plasma and cerebrospinal fluid (Ostermann et al. 2004).
 
-The volume of the fluid compartment is not in the abstract that the values are from; it follows from the published
-ratio of exposures, 0.20, and the two rates: 30.3 L × 7.2e-4 /h / (0.76 /h × 0.20) = 0.1435 L.
+The volume of the fluid compartment is not in the abstract that the values are from; it follows from the
+published ratio of exposures, 0.20, and the two rates: 30.3 L × 7.2e-4 /h / (0.76 /h × 0.20) = 0.1435 L.
 """
 
 from __future__ import annotations
@@ -77,14 +77,14 @@ def initial(p: Parameters) -> State:
 def derivative(time: Array, x: State, p: Parameters, u: NoFields) -> State:
     """Rates per day."""
     *amounts, _ = values(x).values()
-    return State(*rates(_matrix(p), amounts, [None] * 3), p.clearance * x.plasma / p.volume)
+    return State(*[*rates(_matrix(p), amounts, [None] * 3), p.clearance * x.plasma / p.volume])
 
 
 def solution(elapsed: Array, x: State, p: Parameters, u: NoFields) -> State:
     """Amounts exactly; what is missing from the balance was eliminated."""
     *amounts, eliminated = values(x).values()
     after: list[Any] = propagate(_matrix(p), amounts, [None] * 3, elapsed)
-    return State(*after, eliminated + (sum(amounts) - sum(after)))
+    return State(*[*after, eliminated + (sum(amounts) - sum(after))])
 
 
 def jump(x: State, e: Tablet, p: Parameters) -> State:

@@ -1,7 +1,7 @@
 """Trastuzumab in serum: two compartments with patient factors (Bruno et al. 2005). Rates are per day.
 
-The model of the ejection fraction under trastuzumab was estimated with this typical profile as its input, without
-individual effects: none is declared here.
+The model of the ejection fraction under trastuzumab was estimated with this typical profile as its input,
+without individual effects: none is declared here.
 """
 
 from __future__ import annotations

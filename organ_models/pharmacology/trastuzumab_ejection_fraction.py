@@ -2,11 +2,11 @@
 
     Ce' = C - (ln 2 / 67.9 d) Ce,    LVEF = LVEF0 [1 - Ce / (Ce + EC50 (TnTmax / 18)^-1.16)]
 
-The effect compartment sums up concentration, which is why its unit is mg.d/L (the paper labels the half-maximal value
-mg/L). The higher troponin T rose under the anthracycline, the more sensitive the heart.
+The effect compartment sums up concentration, which is why its unit is mg.d/L (the paper labels the
+half-maximal value mg/L). The higher troponin T rose under the anthracycline, the more sensitive the heart.
 
-A decline below 0.45, or by more than 0.15, is largely the noise of the measurement (7.8 %): it is not read off these
-outputs, but off measurements with that error, against the measured baseline.
+A decline below 0.45, or by more than 0.15, is largely the noise of the measurement (7.8 %): it is not read
+off these outputs, but off measurements with that error, against the measured baseline.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ TRASTUZUMAB_EJECTION_FRACTION = OrganModel(
     covariances={("baseline_ejection_fraction", "half_maximal_effect"): 0.029439},
     references=(DE_VRIES_SCHULTINK_2018,),
     notes=(
-        "206 women with early breast cancer. Declines are largely the noise of the measurement, 7.8 %: simulate it "
-        "before counting them."
+        "206 women with early breast cancer. Declines are largely the noise of the measurement, 7.8 %: "
+        "simulate it before counting them."
     ),
     scenarios=EJECTION_FRACTION_SCENARIOS,
     checks=EJECTION_FRACTION_CHECKS,

@@ -46,7 +46,7 @@ TROPONIN_T_CHECKS = (
         scenario="single_100_mg",
         day=1,
     ),
-    # the paper's own words: from 3 to 5.6 with doxorubicin, to 4.3 with epirubicin; the first is cut, not rounded
+    # the paper's own words: from 3 to 5.6 with doxorubicin, to 4.3 with epirubicin; both are cut, not rounded
     Check(
         "largest_troponin_t",
         5.6,
