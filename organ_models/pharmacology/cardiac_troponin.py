@@ -162,13 +162,6 @@ def derivative_child(time: Array, x: ChildState, p: ChildParameters, u: ChildInp
     return ChildState(troponin=p.turnover_rate * (_baseline(p) * (1.0 + rise) - x.troponin))
 
 
-def solution_child(elapsed: Array, x: ChildState, p: ChildParameters, u: ChildInputs) -> ChildState:
-    """Exponential approach while the concentration is constant."""
-    rise = p.maximal_rise * u.concentration / (p.half_maximal_concentration + u.concentration)
-    target = _baseline(p) * (1.0 + rise)
-    return ChildState(troponin=target + (x.troponin - target) * jnp.exp(-p.turnover_rate * elapsed))
-
-
 def observe_child(time: Array, x: ChildState, p: ChildParameters, u: ChildInputs) -> ChildOutputs:
     return ChildOutputs(troponin_i=x.troponin)
 
@@ -207,7 +200,6 @@ DOXORUBICIN_TROPONIN_I = OrganModel(
     Outputs=ChildOutputs,
     initial=initial_child,
     derivative=derivative_child,
-    solution=solution_child,
     observe=observe_child,
     stride=Stride(longest=0.1, first=1.0 / 1440.0, growth=1.3),
     references=(KUNARAJAH_2017,),

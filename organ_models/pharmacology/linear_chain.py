@@ -15,9 +15,10 @@ Everything is elementwise over patients; entries that are always zero are None a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 Matrix = list[list[Any]]
@@ -140,16 +141,13 @@ def _squared(matrix: Matrix, elapsed: Any) -> Matrix:
     for k in range(2, _TERMS + 1):
         power = [[_multiply(entry, 1.0 / k) for entry in line] for line in _product(power, scaled)]
         total = _sum(total, power)
-    for _ in range(_SQUARINGS - _LAST):  # (1 + F)² - 1 = 2 F + F²
-        doubled = [[_multiply(entry, 2.0) for entry in line] for line in total]
-        total = _sum(doubled, _product(total, total))
+    total = _repeated(_doubled, total, _SQUARINGS - _LAST)
     # no share is negative: what has gone within the part is zero but for rounding
     whole = [
-        [_shares(entry, 1.0 if i == j else None) for j, entry in enumerate(line)]
+        [_share(entry, 1.0 if i == j else None) for j, entry in enumerate(line)]
         for i, line in enumerate(total)
     ]
-    for _ in range(_LAST):
-        whole = _product(whole, whole)
+    whole = _repeated(lambda m: _product(m, m), whole, _LAST)
     fastest = -_value(matrix[0][0])
     for k in range(1, len(matrix)):
         fastest = jnp.maximum(fastest, -_value(matrix[k][k]))
@@ -157,7 +155,20 @@ def _squared(matrix: Matrix, elapsed: Any) -> Matrix:
     return [[None if e is None else jnp.where(within, e, jnp.nan) for e in line] for line in whole]
 
 
-def _shares(entry: Any, own: Any) -> Any:
+def _repeated(function: Callable[[Matrix], Matrix], matrix: Matrix, times: int) -> Matrix:
+    """``function`` of itself. A loop and not written out: XLA would compute every entry anew for each of its
+    users, and theirs, which doubles with every turn."""
+    whole, _ = jax.lax.scan(lambda m, _: (function(m), None), matrix, None, length=times)
+    return whole
+
+
+def _doubled(less_one: Matrix) -> Matrix:
+    """``(1 + F)² - 1 = 2 F + F²``."""
+    twice = [[_multiply(entry, 2.0) for entry in line] for line in less_one]
+    return _sum(twice, _product(less_one, less_one))
+
+
+def _share(entry: Any, own: Any) -> Any:
     share = _add(entry, own)
     return None if share is None else jnp.maximum(share, 0.0)
 

@@ -60,7 +60,15 @@ def _course(scenario: str, nadir: float, day: float, last: float) -> tuple[Check
     return (
         Check(output, nadir, unit, 1e-3, "relative", source, scenario=scenario, day=21, reading="minimum"),
         Check(
-            output, day, "d", 0.2, "absolute", source, scenario=scenario, day=21, reading="day of the minimum"
+            output,
+            day,
+            "d",
+            0.05,
+            "absolute",
+            source,
+            scenario=scenario,
+            day=21,
+            reading="day of the minimum",
         ),
         Check(output, last, unit, 1e-3, "relative", source, scenario=scenario, day=21),
     )
