@@ -92,7 +92,9 @@ def solution(elapsed: Array, x: State, p: Parameters, u: Inputs) -> State:
 
 def observe(time: Array, x: State, p: Parameters, u: Inputs) -> Outputs:
     half = p.half_maximal_effect * (u.largest_troponin_t / 18.0) ** p.troponin_exponent
-    ratio = half / (x.effect + half)
+    ratio = 1.0 / (
+        1.0 + x.effect / half
+    )  # no effect without troponin, where the half-maximal one is infinite
     return Outputs(
         ejection_fraction=p.baseline_ejection_fraction * ratio,
         ejection_fraction_ratio=ratio,
