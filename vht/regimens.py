@@ -1,7 +1,8 @@
 """Regimens as data: how much of a drug, by which route, how often, in which cycles, and what was missed.
 
-A regimen becomes a :class:`organ_models.schedules.Schedule` for a kinetic model, patient by patient where the dose
-goes by weight or body surface. All patients share its instants; a dose that somebody misses is zero there.
+A regimen becomes a :class:`organ_models.schedules.Schedule` for a kinetic model, patient by patient where
+the dose goes by weight or body surface. All patients share its instants; a dose that somebody misses is
+zero there.
 """
 
 from __future__ import annotations
@@ -34,14 +35,12 @@ class Regimen(BaseModel):
     """How a drug is given.
 
     Attributes:
-        drug: active ingredient, by its name in RxNorm.
-        dose: amount of one administration.
-        unit: of ``dose``: absolute, by body surface or by body weight.
-        route: a tablet, an injection or an infusion.
-        infusion_hours: how long an infusion runs, h.
-        interval_days: time from one administration to the next, d; 0.5 is twice a day.
-        loading_dose: amount of the first administration, in the same unit; ``dose`` if absent.
-        days_on, days_off: cycle: administrations on the first ``days_on`` days of every ``days_on + days_off``;
+        drug: active ingredient, by its name in RxNorm. dose: amount of one administration. unit: of
+        ``dose``: absolute, by body surface or by body weight. route: a tablet, an injection or an infusion.
+        infusion_hours: how long an infusion runs, h. interval_days: time from one administration to the
+        next, d; 0.5 is twice a day. loading_dose: amount of the first administration, in the same unit;
+        ``dose`` if absent. days_on, days_off: cycle: administrations on the first ``days_on`` days of every
+        ``days_on + days_off``;
             without interruption if absent.
         cycles: number of cycles, or of administrations where there are no cycles; without end if absent.
         first_day: when treatment starts, d.
@@ -52,8 +51,8 @@ class Regimen(BaseModel):
 
     Example:
         >>> Regimen(
-        ...     drug="docetaxel", dose=75, unit="mg/m2", route="infusion", infusion_hours=1, interval_days=21,
-        ...     cycles=6, source="assumption: an example",
+        ...     drug="docetaxel", dose=75, unit="mg/m2", route="infusion", infusion_hours=1,
+        ...     interval_days=21, cycles=6, source="assumption: an example",
         ... ).times(42).tolist()
         [0.0, 21.0]
     """
@@ -135,9 +134,7 @@ class Regimen(BaseModel):
             amount[0] = self.loading_dose
         amount[[k - 1 for k in self.missed if k <= at.size]] = 0.0
         size = self._size(weight, surface)
-        given = amount if size is None or np.ndim(size) == 0 else amount[:, None] * size
-        if size is not None and np.ndim(size) == 0:
-            given = amount * float(size)
+        given = amount if size is None else amount * size if size.ndim == 0 else amount[:, None] * size
         if taken is not None:
             kept = np.asarray(taken, dtype=float)
             if kept.ndim != 2 or kept.shape[0] != at.size:

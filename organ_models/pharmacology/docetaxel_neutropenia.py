@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from organ_models.model import Array, OrganModel, parameter, variable, variables
 from organ_models.pharmacology.ctcae import neutropenia_grade
 from organ_models.pharmacology.friberg import STRIDE, Chain, balanced, chain_rates
-from organ_models.references import FRIBERG_2002, KLOFT_2006, OZAWA_2007
+from organ_models.references import CTCAE_5, FRIBERG_2002, KLOFT_2006, OZAWA_2007
 from organ_models.validation.docetaxel import (
     FRIBERG_NEUTROPENIA_CHECKS,
     KLOFT_NEUTROPENIA_CHECKS,
@@ -263,7 +263,7 @@ DOCETAXEL_NEUTROPENIA_KLOFT = OrganModel(
     derivative=derivative_kloft,
     observe=observe_kloft,
     stride=STRIDE,
-    references=(KLOFT_2006,),
+    references=(KLOFT_2006, CTCAE_5),
     notes="No growth factor (G-CSF), no infection. The residual error of the logarithm was 0.424.",
     scenarios=infused_into("docetaxel_ozawa", 180.0, "concentration", "molar_concentration", KLOFT_2006),
     checks=KLOFT_NEUTROPENIA_CHECKS,
@@ -282,7 +282,7 @@ DOCETAXEL_NEUTROPENIA_OZAWA = OrganModel(
     derivative=derivative_ozawa,
     observe=observe_ozawa,
     stride=STRIDE,
-    references=(OZAWA_2007,),
+    references=(OZAWA_2007, CTCAE_5),
     notes=(
         "The release by dexamethasone is that of the first cycle. No growth factor (G-CSF), no infection. "
         "The residual error of the logarithm was 0.291."
@@ -307,7 +307,7 @@ DOCETAXEL_NEUTROPENIA_FRIBERG = OrganModel(
     derivative=derivative_friberg,
     observe=observe_friberg,
     stride=STRIDE,
-    references=(FRIBERG_2002,),
+    references=(FRIBERG_2002, CTCAE_5),
     notes="No growth factor (G-CSF), no infection. No residual error was reported.",
     scenarios=infused_into("docetaxel_onoue", 180.0, "concentration", "molar_concentration", FRIBERG_2002),
     checks=FRIBERG_NEUTROPENIA_CHECKS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from organ_models.model import Array, OrganModel, parameter, variable, variables
 from organ_models.pharmacology.ctcae import leukopenia_grade
 from organ_models.pharmacology.friberg import STRIDE, Chain, balanced, chain_rates
-from organ_models.references import FRIBERG_2002
+from organ_models.references import CTCAE_5, FRIBERG_2002
 from organ_models.validation.paclitaxel import LEUKOPENIA_CHECKS, LEUKOPENIA_SCENARIOS
 
 
@@ -71,7 +71,7 @@ PACLITAXEL_LEUKOPENIA = OrganModel(
     derivative=derivative,
     observe=observe,
     stride=STRIDE,
-    references=(FRIBERG_2002,),
+    references=(FRIBERG_2002, CTCAE_5),
     notes="White blood cells, not neutrophils. No growth factor. The residual error was 28.6 %.",
     scenarios=LEUKOPENIA_SCENARIOS,
     checks=LEUKOPENIA_CHECKS,

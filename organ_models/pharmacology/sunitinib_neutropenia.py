@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from organ_models.model import Array, OrganModel, parameter, variable, variables
 from organ_models.pharmacology.ctcae import neutropenia_grade
 from organ_models.pharmacology.friberg import Chain, balanced, chain_rates
-from organ_models.references import HANSSON_2013_ADVERSE
+from organ_models.references import CTCAE_5, HANSSON_2013_ADVERSE
 from organ_models.validation.sunitinib import NEUTROPHIL_CHECKS, NEUTROPHIL_SCENARIOS
 
 
@@ -89,7 +89,7 @@ SUNITINIB_NEUTROPENIA = OrganModel(
     derivative=derivative,
     observe=observe,
     covariances={("baseline_neutrophils", "mean_transit_time"): 0.0477},
-    references=(HANSSON_2013_ADVERSE,),
+    references=(HANSSON_2013_ADVERSE, CTCAE_5),
     notes="Driven by the sVEGFR-3 of hansson_gist. A rise of sVEGFR-3 above its baseline has no effect.",
     scenarios=NEUTROPHIL_SCENARIOS,
     checks=NEUTROPHIL_CHECKS,
