@@ -33,8 +33,8 @@ CHECKS = (
         "relative",
         PHARMACOLOGY_REGRESSION,
         scenario="continuous",
-        day=29,
+        day=28,
         reading="change",
-        since=28,
+        since=27,
     ),
 )
