@@ -55,7 +55,7 @@ def test_published_values_are_computed_and_compared(command: Command) -> None:
     made = json.loads(out)
     assert made["passed"] is True
     assert [m["model"] for m in made["models"]] == list(catalogue())
-    assert sum(len(m["checks"]) for m in made["models"]) == 334
+    assert sum(len(m["checks"]) for m in made["models"]) == sum(len(m.checks) for m in catalogue().values())
     first = made["models"][0]["checks"][0]
     assert first["published"] == pytest.approx(50 / 34.5)
     assert first["computed"] == pytest.approx(50 / 34.5)

@@ -13,7 +13,7 @@ from organ_models.model import OrganModel, Reference
 from vht.patient import VirtualPatient
 
 _VANCOUVER = re.compile(
-    r"(?P<authors>.+?)\. (?P<title>.+)\. (?P<journal>[^.]+) "
+    r"(?P<authors>.+?)\. (?P<title>.+(?:\?|(?=\.)))\.? (?P<journal>[^.]+) "
     r"(?P<year>\d{4});(?P<volume>[^:()]+)(?:\((?P<number>[^)]+)\))?:(?P<pages>[^.]+)\.?"
 )
 _SPECIAL = re.compile(r"([&%$#_])")

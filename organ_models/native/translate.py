@@ -76,6 +76,8 @@ def translate(a: Arithmetic, jaxpr: Any, arguments: Sequence[np.ndarray]) -> lis
         inner = equation.params.get("jaxpr", equation.params.get("call_jaxpr"))
         if name in _CALLS and inner is not None:
             bind(equation.outvars, translate(a, inner, operands))
+        elif name == "scan":
+            bind(equation.outvars, _repeated(a, operands, equation.params))
         elif name in _STRUCTURAL:
             found = _STRUCTURAL[name](a, operands, equation.params, equation.outvars[0].aval)
             bind(equation.outvars, [found])
@@ -99,6 +101,17 @@ def scalar(lanes: Lanes) -> np.ndarray:
 
 
 # -------------------------------------------------------------------------------------------------
+
+
+def _repeated(a: Arithmetic, operands: list[np.ndarray], params: Any) -> list[np.ndarray]:
+    """A loop of fixed length that only hands on what it carries, written out."""
+    fixed, carried = params["num_consts"], params["num_carry"]
+    if len(operands) > fixed + carried or len(params["jaxpr"].out_avals) > carried:
+        raise UnsupportedPrimitive("scan over arrays")
+    kept, now = operands[:fixed], operands[fixed:]
+    for _ in range(params["length"]):
+        now = translate(a, params["jaxpr"], [*kept, *now])
+    return now
 
 
 def _literal(a: Arithmetic, value: Any) -> np.ndarray:

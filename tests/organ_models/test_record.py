@@ -27,7 +27,18 @@ def test_scenarios_and_variants_name_what_the_model_has_and_stay_within_bounds(m
         start = {n: f.default for n, f in parameters.items()} | dict(variant.parameters if variant else {})
         assert set(start) == set(parameters)
         for s in scenarios(m).values():
-            assert set(s.inputs) <= set(inputs), s.name
+            ports = set(inputs) | set(fields(m.Events))
+            for port in s.inputs:
+                name, _, other = port.rpartition(".")
+                feeding = catalogue()[name] if name else None
+                known = (
+                    ports if feeding is None else set(fields(feeding.Inputs)) | set(fields(feeding.Events))
+                )
+                assert other in known, s.name
+            for port, output in s.feeds.items():
+                assert port in inputs, s.name
+                name, _, other = output.partition(".")
+                assert other in fields(catalogue()[name].Outputs), s.name
             for name, factor in s.factors.items():
                 low, high = parameters[name].bounds
                 assert low <= start[name] * factor <= high, (s.name, name)
@@ -42,7 +53,7 @@ def test_published_values_name_outputs_scenarios_and_days_that_exist(m: OrganMod
     assert len({c.name for c in m.checks}) == len(m.checks)
     for check in m.checks:
         assert check.output in outputs, check.name
-        conversion(outputs[check.output][1], check.unit)
+        conversion("d" if check.reading == "day of the minimum" else outputs[check.output][1], check.unit)
         assert check.scenario in scenarios(m), check.name
         assert check.variant in variants(m), check.name
         assert (check.day is None) == (m.cycle is not None), check.name
