@@ -16,7 +16,13 @@ from organ_models.cardiovascular.shi_hose import SHI_HOSE_CIRCULATION
 from organ_models.cardiovascular.smith import SMITH_CIRCULATION
 from organ_models.cardiovascular.ursino import URSINO_CIRCULATION
 from organ_models.model import OrganModel
+from organ_models.oncology.exponential_growth import EXPONENTIAL_GROWTH
+from organ_models.oncology.exponential_linear import EXPONENTIAL_LINEAR_GROWTH, KOCH_GROWTH
+from organ_models.oncology.gompertz import GOMPERTZ, GOMPERTZ_CAPACITY
 from organ_models.oncology.hansson_gist import HANSSON_GIST
+from organ_models.oncology.logistic_growth import GENERALISED_LOGISTIC_GROWTH, LOGISTIC_GROWTH
+from organ_models.oncology.power_law import POWER_LAW_GROWTH, VON_BERTALANFFY_GROWTH
+from organ_models.oncology.simeoni import SIMEONI
 from organ_models.pharmacology.arteriolar_dilator import ARTERIOLAR_DILATOR
 from organ_models.pharmacology.sunitinib_blood_pressure import SUNITINIB_BLOOD_PRESSURE
 from organ_models.pharmacology.sunitinib_exposure import SUNITINIB_EXPOSURE
@@ -35,6 +41,16 @@ _MODELS = (
     SMITH_CIRCULATION,
     URSINO_CIRCULATION,
     ARTERIOLAR_DILATOR,
+    EXPONENTIAL_GROWTH,
+    LOGISTIC_GROWTH,
+    GENERALISED_LOGISTIC_GROWTH,
+    GOMPERTZ,
+    GOMPERTZ_CAPACITY,
+    POWER_LAW_GROWTH,
+    VON_BERTALANFFY_GROWTH,
+    EXPONENTIAL_LINEAR_GROWTH,
+    KOCH_GROWTH,
+    SIMEONI,
 )
 
 _CATALOGUE: Mapping[str, OrganModel] = MappingProxyType({m.name: m for m in _MODELS})

@@ -119,3 +119,49 @@ PHYSIOLIBRARY_SMITH = Reference(
     "reproduce the published output table of Smith et al. 2004; with reference values computed for this "
     "project by an implementation of its own (Runge–Kutta at 1e-5 s).",
 )
+BENZEKRY_2014 = Reference(
+    "benzekry_2014",
+    "Benzekry S, Lamont C, Beheshti A, et al. Classical mathematical models for description and prediction "
+    "of experimental tumor growth. PLoS Comput Biol 2014;10:e1003800. Medians of Table 3 (Lewis lung "
+    "carcinoma), read in a public re-implementation.",
+    "10.1371/journal.pcbi.1003800",
+)
+VAGHI_2020 = Reference(
+    "vaghi_2020",
+    "Vaghi C, Rodallec A, Fanciullino R, et al. Population modeling of tumor growth curves and the reduced "
+    "Gompertz model improve prediction of the age of experimental tumors. PLoS Comput Biol 2020;16:e1007178.",
+    "10.1371/journal.pcbi.1007178",
+)
+MOUSE_GROWTH_FITS = Reference(
+    "mouse_growth_fits",
+    "Medians of least-squares fits, animal by animal, to 10 published growth curves of Lewis lung carcinoma "
+    "(96 volumes; Vaghi 2020, Benzekry 2014), computed for this project.",
+)
+GROWTH_REGRESSION = Reference(
+    "growth_regression",
+    "Regression values of the growth laws from 1 mm3, computed for this project by an implementation of "
+    "its own.",
+)
+SIMEONI_2004 = Reference(
+    "simeoni_2004",
+    "Simeoni M, Magni P, Cammia C, et al. Predictive pharmacokinetic-pharmacodynamic modeling of tumor "
+    "growth kinetics in xenograft models after administration of anticancer agents. Cancer Res "
+    "2004;64:1094-1101.",
+    "10.1158/0008-5472.CAN-03-2524",
+)
+STROEMBERG_HOOKER = Reference(
+    "stroemberg_hooker",
+    "Strömberg EA, Hooker AC (PMC5660732), Table I: the parameters of Simeoni et al. 2004 by compound and "
+    "experiment.",
+)
+KOCH_2009 = Reference(
+    "koch_2009",
+    "Koch G, Walz A, Lahu G, Schropp J. Modeling of tumor growth and anticancer effects of combination "
+    "therapy. J Pharmacokinet Pharmacodyn 2009;36:179-197.",
+    "10.1007/s10928-009-9117-9",
+)
+SIMEONI_REGRESSION = Reference(
+    "simeoni_2004_regression",
+    "Regression values of the equations of Simeoni et al. 2004 (paclitaxel, experiment 3), computed for this "
+    "project by an implementation of its own.",
+)

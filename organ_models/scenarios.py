@@ -6,9 +6,11 @@ value and a test run the same numbers.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -25,29 +27,44 @@ computed apart from this code, must give it. Validation: observed in people, not
 
 @dataclass(frozen=True)
 class Variant:
-    """A named parameter set of a model; parameters that it leaves out keep their default."""
+    """A named parameter set of a model; parameters that it leaves out keep their default.
+
+    ``variances`` are variances of random effects that differ from those of the default.
+    """
 
     name: str
     title: str
     parameters: Mapping[str, float]
     source: Reference
+    variances: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """An amount a day, given ``on`` days in a row and then left out ``off`` days, over and over."""
+    """An amount a day, given ``on`` days in a row and then left out ``off`` days, over and over.
+
+    It begins on day ``start`` and ends after ``cycles`` times; none: it goes on.
+    """
 
     amount: float
     on: int = 1
     off: int = 0
+    start: int = 0
+    cycles: int | None = None
 
     def daily(self, days: int) -> np.ndarray:
         """The amount on each of the first ``days`` days, shape ``(days,)``."""
-        return np.where(np.arange(days) % (self.on + self.off) < self.on, self.amount, 0.0)
+        since, cycle = np.arange(days) - self.start, self.on + self.off
+        given = (since >= 0) & (since % cycle < self.on)
+        if self.cycles is not None:
+            given &= since < self.cycles * cycle
+        return np.where(given, self.amount, 0.0)
 
     def __str__(self) -> str:
         cycle = f" on {self.on} of every {self.on + self.off} days" if self.off else ""
-        return f"{self.amount:g}{cycle}"
+        start = f" from day {self.start}" if self.start else ""
+        end = "" if self.cycles is None else f", {self.cycles} times" if self.cycles > 1 else ", once"
+        return f"{self.amount:g}{cycle}{start}{end}"
 
 
 @dataclass(frozen=True)
@@ -58,7 +75,7 @@ class Scenario:
         name: what people type.
         title: what it stands for.
         factors: by parameter, what multiplies its value.
-        inputs: by input port, what is given every day (slow models) or held (cyclic models).
+        inputs: by input port or event, what is given every day (slow models) or held (cyclic models).
         parameters: by parameter, the value it takes instead of its own.
         source: where it was taken from; none for the baseline.
     """
@@ -121,6 +138,53 @@ class Check:
 def variants(model: OrganModel) -> dict[str, Variant | None]:
     """The parameter sets of a model by name; ``default`` is its catalogue defaults."""
     return {DEFAULT_VARIANT: None} | {v.name: v for v in model.variants}
+
+
+def in_variant(model: OrganModel, name: str) -> OrganModel:
+    """The model with one of its variants for its default: to compose, and to draw a population of it.
+
+    Args:
+        model: any organ model.
+        name: one of its variants.
+
+    Returns:
+        A model of the same name whose parameters' published values and variances are the variant's. It has no
+        scenarios, checks and variants of its own. Asked twice, it is the same object.
+
+    Raises:
+        ValueError: no such variant; names those there are.
+    """
+    if name not in variants(model):
+        raise ValueError(f"{model.name} has no variant '{name}'; known: {', '.join(variants(model))}")
+    return model if name == DEFAULT_VARIANT else _in_variant(model, name)
+
+
+@functools.cache
+def _in_variant(model: OrganModel, name: str) -> OrganModel:
+    from organ_models.model import fields, variables
+
+    chosen = variants(model)[name]
+    assert chosen is not None
+    made: list[tuple[str, Any, Any]] = []
+    for port, declared in fields(model.Parameters).items():
+        value = chosen.parameters.get(port, declared.default)
+        variance = chosen.variances.get(port, declared.omega2)
+        changed = dataclasses.replace(declared, default=value, omega2=variance)
+        if port in chosen.parameters:
+            changed = dataclasses.replace(changed, source=chosen.source)
+        made.append((port, Any, field(default=value, metadata={"declared": changed})))
+    cls = type(
+        "Parameters", (), {"__annotations__": {n: t for n, t, _ in made}, **{n: f for n, _, f in made}}
+    )
+    return dataclasses.replace(
+        model,
+        Parameters=variables(cls),
+        title=f"{model.title}: {chosen.title}",
+        references=tuple(dict.fromkeys((*model.references, chosen.source))),
+        variants=(),
+        scenarios=(),
+        checks=(),
+    )
 
 
 def scenarios(model: OrganModel) -> dict[str, Scenario]:

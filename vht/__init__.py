@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vht.model_validation import Validation, validate
     from vht.patient import CompositionError, Coupling, VirtualPatient
     from vht.personalisation import Personalisation, personalise
-    from vht.population import Individuals, baseline_table, impute, individuals, typical
+    from vht.population import Individuals, baseline_table, impute, individuals, sample, typical
     from vht.quantities import QUANTITIES, Quantity, UnknownQuantity, quantity
     from vht.reflex import adapt
     from vht.sensitivities import Sensitivity, sensitivity
@@ -64,6 +64,7 @@ _HOME = {
     "personalise": "personalisation",
     "quantity": "quantities",
     "run_model": "model_run",
+    "sample": "population",
     "sensitivity": "sensitivities",
     "simulate": "simulation",
     "sunitinib_gist": "compositions",
@@ -103,6 +104,7 @@ __all__ = [
     "personalise",
     "quantity",
     "run_model",
+    "sample",
     "sensitivity",
     "simulate",
     "sunitinib_gist",

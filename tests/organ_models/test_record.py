@@ -21,7 +21,7 @@ MODELS = list(catalogue().values())
 
 @pytest.mark.parametrize("m", MODELS, ids=lambda m: m.name)
 def test_scenarios_and_variants_name_what_the_model_has_and_stay_within_bounds(m: OrganModel) -> None:
-    parameters, inputs = fields(m.Parameters), fields(m.Inputs)
+    parameters, inputs = fields(m.Parameters), fields(m.Inputs) | fields(m.Events)
     assert not set(parameters) & set(inputs)
     for variant in variants(m).values():
         start = {n: f.default for n, f in parameters.items()} | dict(variant.parameters if variant else {})
@@ -117,6 +117,9 @@ def test_a_pattern_is_given_and_left_out_in_turn() -> None:
     assert Pattern(50.0, on=2, off=1).daily(7).tolist() == [50, 50, 0, 50, 50, 0, 50]
     assert Pattern(3.0).daily(3).tolist() == [3, 3, 3]
     assert str(Pattern(50.0, on=28, off=14)) == "50 on 28 of every 42 days"
+    assert Pattern(1.0, on=1, off=2, start=2, cycles=2).daily(10).tolist() == [0, 0, 1, 0, 0, 1, 0, 0, 0, 0]
+    assert str(Pattern(1.0, on=1, off=2, start=2, cycles=2)) == "1 on 1 of every 3 days from day 2, 2 times"
+    assert str(Pattern(9.0, on=4, start=8, cycles=1)) == "9 from day 8, once"
 
 
 def beat(*open_stretches: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
