@@ -165,3 +165,61 @@ SIMEONI_REGRESSION = Reference(
     "Regression values of the equations of Simeoni et al. 2004 (paclitaxel, experiment 3), computed for this "
     "project by an implementation of its own.",
 )
+STEIN_2008 = Reference(
+    "stein_2008",
+    "Stein WD, Figg WD, Dahut W, et al. Tumor growth rates derived from data for patients in a clinical "
+    "trial correlate strongly with patient survival. Oncologist 2008;13:1046-1054.",
+    "10.1634/theoncologist.2008-0075",
+)
+ALK_NSCLC = Reference(
+    "alk_nsclc_tumour_growth",
+    "External validation of tumour growth inhibition in ALK-positive non-small-cell lung cancer, alectinib "
+    "and crizotinib (PMC10363035), read in a published transcription.",
+)
+STRUEMPER_2025 = Reference(
+    "struemper_2025",
+    "Struemper H, Rathi C, Muliaditan M, et al. Development of a joint tumor size-overall survival "
+    "modeling and simulation framework supporting oncology development decision-making. CPT "
+    "Pharmacometrics Syst Pharmacol 2025;14:1006-1017.",
+    "10.1002/psp4.70002",
+)
+STRUEMPER_REGRESSION = Reference(
+    "struemper_2025_regression",
+    "Regression values of the equations of Struemper et al. 2025, computed for this project by an "
+    "implementation of its own.",
+)
+CHATTERJEE_2016 = Reference(
+    "chatterjee_2016",
+    "Chatterjee M, Turner DC, Felip E, et al. Systematic evaluation of pembrolizumab dosing in patients with "
+    "advanced non-small-cell lung cancer. Ann Oncol 2016;27:1291-1298.",
+    "10.1093/annonc/mdw174",
+)
+CHATTERJEE_REGRESSION = Reference(
+    "chatterjee_2016_regression",
+    "Regression values of the equation of Chatterjee et al. 2016, computed for this project by an "
+    "implementation of its own.",
+)
+CLARET_2014 = Reference(
+    "claret_2014",
+    "Claret L, Bruno R, Lu JF, et al. Exploratory modeling and simulation to support development of "
+    "motesanib in Asian patients with non-small cell lung cancer based on MONET1 study results. Clin "
+    "Pharmacol Ther 2014;95:446-451. Its printed table of estimates exchanges KDE and lambda.",
+    "10.1038/clpt.2014.11",
+)
+CLARET_REGRESSION = Reference(
+    "claret_2014_regression",
+    "Regression values of the equation of Claret et al. 2014, computed for this project by an "
+    "implementation of its own.",
+)
+BRUNO_2012 = Reference(
+    "bruno_2012",
+    "Bruno R, Lindbom L, Schaedeli Stark F, et al. Simulations to assess phase II noninferiority trials of "
+    "different doses of capecitabine in combination with docetaxel for metastatic breast cancer. CPT "
+    "Pharmacometrics Syst Pharmacol 2012;1:e19.",
+    "10.1038/psp.2012.20",
+)
+BRUNO_REGRESSION = Reference(
+    "bruno_2012_regression",
+    "Regression values of the equations of Bruno et al. 2012 for the typical patient, computed for this "
+    "project by an implementation of its own.",
+)
