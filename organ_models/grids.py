@@ -1,7 +1,8 @@
 """The time grid of slow models: which steps are taken between events, shared by all patients.
 
-The grid of a run holds the days on which a dose may change or something may happen, and the days on which
-somebody looks. It is fixed before the run: what a patient gets changes amounts, never times.
+The grid of a run holds the instants at which a dose may change or something may happen, and those at which
+somebody looks; most are whole days, none has to be. It is fixed before the run: what a patient gets changes
+amounts, never times.
 
 Steps are laid out from the last event alone, and readings cut them. So neither earlier readings nor anything
 later moves a step, and a run that goes on from a reading takes the steps of one that never stopped.
@@ -29,18 +30,20 @@ class Grid:
 
     Attributes:
         time, width: start and length of every step, d, shape ``(s,)``.
-        day: which day's dose holds during the step, shape ``(s,)``.
-        begins: whether the step is the first after its day began with a change or event, shape ``(s,)``.
+        column: which column of the tables of doses holds during the step, shape ``(s,)``.
+        begins: whether the step is the first after a change or event, shape ``(s,)``.
         readings: days that are read, shape ``(k,)``.
         first: index of the first step after every reading, shape ``(k,)``; reading ``k`` is taken before it.
+        standing: the column that holds up to every reading, shape ``(k,)``; -1 where none does yet.
     """
 
     time: np.ndarray
     width: np.ndarray
-    day: np.ndarray
+    column: np.ndarray
     begins: np.ndarray
     readings: np.ndarray
     first: np.ndarray
+    standing: np.ndarray
 
 
 def finest(strides: Iterable[Stride]) -> Stride:
@@ -57,17 +60,25 @@ def finest(strides: Iterable[Stride]) -> Stride:
 
 
 def grid(
-    stride: Stride, readings: Sequence[int], events: Iterable[int], *, start: int = 0, refine: int = 1
+    stride: Stride,
+    readings: Sequence[float],
+    events: Iterable[float],
+    *,
+    start: float = 0,
+    refine: int = 1,
+    columns: np.ndarray | None = None,
 ) -> Grid:
     """The steps from one day to the last reading.
 
     Args:
         stride: how steps grow after an event.
-        readings: days that are read, whole numbers, increasing, none before ``start``.
+        readings: days that are read, increasing, none before ``start``.
         events: days on which a dose may change or something may happen, from day 0 on: a run that starts
             later takes the steps that a run from day 0 would have taken.
         start: the first day.
         refine: every step is divided by this.
+        columns: from which day on every column of the tables of doses holds, increasing from 0; whole days if
+            absent.
 
     Raises:
         ValueError: steps that do not lead on.
@@ -75,14 +86,15 @@ def grid(
     first = stride.longest if stride.first is None else stride.first
     if not (stride.longest > 0 and first > 0 and stride.growth >= 1):
         raise ValueError(f"{stride}: steps must be longer than nothing and must not shrink")
-    last = int(readings[-1])
-    eventful = {int(e) for e in events if e < last}
-    looked = sorted({start, *(int(r) for r in readings)})
-    time, width, day, begins = [], [], [], []
-    for begin, end in itertools.pairwise(sorted({0, *eventful, last})):
+    last = float(readings[-1])
+    eventful = {float(e) for e in events if e < last}
+    looked = np.array(sorted({float(start), *(float(r) for r in readings)}))
+    time, width, since, begins = [], [], [], []
+    for begin, end in itertools.pairwise(sorted({0.0, *eventful, last})):
         if end <= start:
             continue
-        cuts = [float(begin), *(float(d) for d in looked if begin < d < end), float(end)]
+        between = looked[np.searchsorted(looked, begin, "right") : np.searchsorted(looked, end, "left")]
+        cuts = [begin, *between.tolist(), end]
         steps = _steps(stride, cuts[0], cuts[-1], fresh=begin in eventful)
         for left, right in itertools.pairwise(_merged(cuts, steps)):
             if left < start:
@@ -90,16 +102,18 @@ def grid(
             for part in range(refine):
                 time.append(left + part * ((right - left) / refine))
                 width.append((right - left) / refine)
-                day.append(begin)
+                since.append(begin)
                 begins.append(begin in eventful and left == begin and part == 0)
-    starts = np.asarray(time, dtype=float)
+    starts, read = np.asarray(time, dtype=float), np.asarray(readings, dtype=float)
+    held = np.arange(int(np.ceil(last)) + 1, dtype=float) if columns is None else columns
     return Grid(
         starts,
         np.asarray(width, dtype=float),
-        np.asarray(day, dtype=np.int64),
+        np.searchsorted(held, np.asarray(since, dtype=float), side="right").astype(np.int64) - 1,
         np.asarray(begins, dtype=bool),
-        np.asarray(readings, dtype=np.int64),
-        np.searchsorted(starts, np.asarray(readings, float)).astype(np.int64),
+        read,
+        np.searchsorted(starts, read).astype(np.int64),
+        np.searchsorted(held, read).astype(np.int64) - 1,
     )
 
 

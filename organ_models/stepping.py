@@ -68,16 +68,16 @@ def run(
         problem: what to solve.
         parameters: shape ``(n_parameter, n)``.
         grid: the steps and readings.
-        doses: inputs that hold for a day, shape ``(n_dose, days, n)``; ``(n_dose, days, 1)`` if all get the
-            same.
-        events: amounts that arrive as a day begins, shaped like ``doses``; zero is nothing.
+        doses: inputs that hold from one column to the next (mostly days), shape ``(n_dose, columns, n)``;
+            ``(n_dose, columns, 1)`` if all get the same.
+        events: amounts that arrive as a column begins, shaped like ``doses``; zero is nothing.
         held: inputs that hold for the whole run, shape ``(n_held, n)``.
         start: states before the first step, ``(n_state, n)``; the problem's own if absent.
         engine: the back end.
 
     Returns:
         Outputs at every reading, shape ``(k, n_output, n)``, and the states at the last, ``(n_state, n)``. A
-        reading is taken before what begins on its day, with the doses of the day before.
+        reading is taken before what begins at its instant, with the doses that stood until then.
     """
     require_float64()
     n = parameters.shape[-1]
@@ -119,9 +119,10 @@ def grid_tables(grid: Grid) -> tuple[np.ndarray, ...]:
     return (
         padded(grid.time),
         padded(grid.width),
-        padded(grid.day),
+        padded(grid.column),
         padded(grid.begins),
         grid.readings,
+        grid.standing,
         before,
         grid.first,
     )
@@ -144,9 +145,10 @@ def _march(
     held: Array,
     time: Array,
     width: Array,
-    day: Array,
+    column: Array,
     begins: Array,
     readings: Array,
+    standing: Array,
     before: Array,
     first: Array,
 ) -> tuple[Array, Array]:
@@ -155,22 +157,21 @@ def _march(
 
     def one(k: Array, states: Array) -> Array:
         if problem.jump is not None:
-            arrives = jnp.broadcast_to(events[:, day[k]], (events.shape[0], lanes))
+            arrives = jnp.broadcast_to(events[:, column[k]], (events.shape[0], lanes))
             arrives = jnp.where(begins[k], arrives, 0.0)
             jumped = problem.jump(prepared, states, arrives)
             states = jnp.where(jnp.any(arrives != 0.0, axis=0), jumped, states)
-        given = jnp.broadcast_to(doses[:, day[k]], (doses.shape[0], lanes))
+        given = jnp.broadcast_to(doses[:, column[k]], (doses.shape[0], lanes))
         return problem.step(prepared, states, time[k], width[k], given, held)
 
     def to_reading(states: Array, xs: Any) -> tuple[Array, Array]:
-        begin, end, when = xs
+        begin, end, when, stood = xs
         states = lax.fori_loop(begin, end, one, states)
-        yesterday = jnp.maximum(when - 1, 0)
-        given = jnp.broadcast_to(doses[:, yesterday], (doses.shape[0], lanes))
-        given = jnp.where(when > 0, given, 0.0)
-        return states, problem.read(prepared, states, when.astype(jnp.float64), given, held)
+        given = jnp.broadcast_to(doses[:, jnp.maximum(stood, 0)], (doses.shape[0], lanes))
+        given = jnp.where(stood >= 0, given, 0.0)
+        return states, problem.read(prepared, states, when, given, held)
 
-    end, seen = lax.scan(to_reading, start, (before, first, readings))
+    end, seen = lax.scan(to_reading, start, (before, first, readings, standing))
     return seen, end
 
 

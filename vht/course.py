@@ -1,12 +1,14 @@
 """The course of the slow models of virtual patients over days.
 
-Slow models (exposure, tumour, drug effects) run on a grid of days: the days on which a dose may change or
-something arrives, and the days on which somebody looks. In between, a model with a closed form uses it and
-the others take fixed Runge–Kutta steps. A reading on day ``k`` is taken before that day's dose.
+Slow models (exposure, tumour, drug effects) run on a grid of days: the instants at which a dose may change or
+something arrives, and those at which somebody looks. Most are whole days; a :class:`Schedule` (infusions, two
+tablets a day) and readings may lie between. In between, a model with a closed form uses it and the others take
+fixed Runge–Kutta steps. A reading on day ``k`` is taken before that day's dose.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +17,15 @@ import numpy as np
 
 from organ_models.grids import Grid, grid
 from organ_models.model import NoFields, fields, values
+from organ_models.schedules import Schedule, instants
 from organ_models.stepping import run
 from vht.patient import CompositionError, VirtualPatient
 from vht.population import Individuals
 from vht.slow_models import SlowModels, slow_models, stepped
 
-Doses = Mapping[str, float | Sequence[float] | np.ndarray]
-"""By port, what is given: one number for every day, one for each day, or one for each day and patient."""
+Doses = Mapping[str, float | Sequence[float] | np.ndarray | Schedule]
+"""By port, what is given: one number for every day, one for each day, one for each day and patient, or a
+schedule of instants."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,12 @@ def course(
     patient: VirtualPatient,
     people: Individuals,
     doses: Doses,
-    days: Sequence[int] | np.ndarray,
+    days: Sequence[float] | np.ndarray,
     *,
     start_day: int = 0,
     start: np.ndarray | None = None,
     held: Mapping[str, np.ndarray] | None = None,
-    opportunities: Sequence[int] | np.ndarray | None = None,
+    opportunities: Sequence[float] | np.ndarray | None = None,
     refine: int = 1,
 ) -> Course:
     """Run the slow models and read them on some days.
@@ -68,13 +72,15 @@ def course(
         patient: the composition.
         people: who.
         doses: by port; a dose port is an input of a slow model that no coupling feeds, whose value holds
-            for a day, or one of a model's events, an amount that arrives as the day begins.
-        days: days to read, whole numbers, increasing, none before ``start_day``.
+            for a day, or one of a model's events, an amount that arrives as the day begins. A
+            :class:`Schedule` says at which instants an input changes or something arrives.
+        days: days to read, increasing, none before ``start_day``; fractions are read within the day.
         start_day, start: where a run goes on, and the states there, ``(n_state, n)``.
         held: values of inputs that the cycle feeds, shape ``(n,)``, held throughout.
         opportunities: days on which a dose may change or something may arrive; day 0 always is one. If
             absent, the days on which doses that are the same for everybody do so, and every day where
             patients have doses of their own: the steps of one patient do not depend on what others get.
+            The instants of a schedule always are.
         refine: every step is divided by this.
 
     Raises:
@@ -82,7 +88,7 @@ def course(
         ValueError: a dose that is not a finite number from 0 on, not given for every day, or given on a day
             that is no opportunity.
     """
-    n, read = len(people), np.asarray(days, dtype=np.int64)
+    n, read = len(people), _readings(days)
     check_doses(patient, doses)
     if not patient.slow:
         return Course(read, {}, np.zeros((0, n)))
@@ -106,7 +112,8 @@ class Prepared:
         models: the slow models.
         parameters: rows of their parameters, and one of ones, shape ``(rows, n)``.
         steps: the time grid.
-        amounts, parcels: doses that hold for a day, and amounts that arrive, ``(ports, days, n or 1)``.
+        amounts, parcels: doses that hold until the next column, and amounts that arrive, ``(ports, columns,
+            n or 1)``.
     """
 
     models: SlowModels
@@ -123,25 +130,32 @@ def prepared_course(
     days: np.ndarray,
     *,
     start_day: int = 0,
-    opportunities: Sequence[int] | np.ndarray | None = None,
+    opportunities: Sequence[float] | np.ndarray | None = None,
     refine: int = 1,
 ) -> Prepared:
     """Arrange parameters, doses and steps for a run; arguments as for :func:`course`."""
-    n, last = len(people), int(days[-1])
+    n, last = len(people), math.ceil(days[-1])
     events = event_ports(patient)
     names = tuple(sorted(set(doses) - set(events)))
     arriving = tuple(sorted(set(doses) & set(events)))
     models = slow_models(patient, names, arriving)
-    amounts, parcels = (_table({p: doses[p] for p in ports}, last, n) for ports in (names, arriving))
-    if opportunities is None and any(np.ndim(dose) == 2 for dose in doses.values()):
+    planned = [d.times for d in doses.values() if isinstance(d, Schedule)]
+    columns = np.unique(np.concatenate([np.arange(max(last, 1), dtype=float), *planned]))
+    columns = columns[columns < max(last, 1)]
+    amounts = _table({p: doses[p] for p in names}, columns, last, n, arriving=False)
+    parcels = _table({p: doses[p] for p in arriving}, columns, last, n, arriving=True)
+    if opportunities is None and any(
+        not isinstance(dose, Schedule) and np.ndim(dose) == 2 for dose in doses.values()
+    ):
         opportunities = np.arange(last)
-    dates = {p: _changes(a) for p, a in zip(names, amounts, strict=True)}
-    dates |= {p: _arrivals(a) for p, a in zip(arriving, parcels, strict=True)}
-    eventful = set().union(*dates.values()) if opportunities is None else {0, *map(int, opportunities)}
+    dates = {p: _changes(a, columns) for p, a in zip(names, amounts, strict=True)}
+    dates |= {p: _arrivals(a, columns) for p, a in zip(arriving, parcels, strict=True)}
+    offered = set().union(*dates.values()) if opportunities is None else {0.0, *instants(opportunities)}
+    eventful = offered.union(*(times.tolist() for times in planned))
     for port, used in dates.items():
         if missed := sorted(used - eventful):
-            raise ValueError(f"{port}: a dose on day {missed[0]}, which is not one of the opportunities")
-    steps = grid(models.stride, days.tolist(), eventful, start=start_day, refine=refine)
+            raise ValueError(f"{port}: a dose on day {missed[0]:g}, which is not one of the opportunities")
+    steps = grid(models.stride, days.tolist(), eventful, start=start_day, refine=refine, columns=columns)
     parameters = np.concatenate(
         [
             np.reshape(
@@ -191,12 +205,31 @@ def _known(patient: VirtualPatient, port: str) -> bool:
     )
 
 
-def _table(doses: Mapping[str, Any], days: int, n: int) -> np.ndarray:
-    """Amounts by port, day and patient: ``(ports, days, n)``, or ``(ports, days, 1)`` if all get the same."""
-    tables = [_schedule(dose, days, n, port) for port, dose in doses.items()]
+def _readings(days: Any) -> np.ndarray:
+    """Days to read: whole numbers stay whole."""
+    read = np.asarray(days)
+    whole = read.astype(np.int64)
+    return whole if np.array_equal(whole, read) else instants(read)
+
+
+def _table(doses: Mapping[str, Any], columns: np.ndarray, last: int, n: int, *, arriving: bool) -> np.ndarray:
+    """Amounts by port, column and patient: ``(ports, columns, n)``, or ``(ports, columns, 1)`` if all get the
+    same."""
+    tables = [_amounts(dose, columns, last, n, port, arriving) for port, dose in doses.items()]
     width = max((t.shape[1] for t in tables), default=1)
-    whole = [np.broadcast_to(t, (max(days, 1), width)) for t in tables]
-    return np.reshape(whole, (len(tables), max(days, 1), width)) if tables else np.zeros((0, max(days, 1), 1))
+    whole = [np.broadcast_to(t, (columns.size, width)) for t in tables]
+    return np.reshape(whole, (len(tables), columns.size, width)) if tables else np.zeros((0, columns.size, 1))
+
+
+def _amounts(dose: Any, columns: np.ndarray, last: int, n: int, port: str, arriving: bool) -> np.ndarray:
+    """What one port gets in every column, ``(columns, n or 1)``."""
+    if isinstance(dose, Schedule):
+        if dose.amounts.ndim == 2 and dose.amounts.shape[1] not in (1, n):
+            raise ValueError(f"{port}: a schedule for {dose.amounts.shape[1]} patients; there are {n}")
+        return dose.arriving(columns) if arriving else dose.holding(columns)
+    day = np.floor(columns).astype(np.int64)
+    daily = _schedule(dose, last, n, port)[day]
+    return np.where((columns == day)[:, None], daily, 0.0) if arriving else daily
 
 
 def _schedule(dose: Any, days: int, n: int, port: str) -> np.ndarray:
@@ -214,11 +247,11 @@ def _schedule(dose: Any, days: int, n: int, port: str) -> np.ndarray:
     return amounts.reshape(amounts.shape[0], -1)[: max(days, 1)]
 
 
-def _changes(amounts: np.ndarray) -> set[int]:
-    """Days on which a dose that holds for the day, ``(days, n)``, is another than the day before."""
-    return set(np.flatnonzero((np.diff(amounts, axis=0, prepend=0.0) != 0.0).any(axis=1)).tolist())
+def _changes(amounts: np.ndarray, columns: np.ndarray) -> set[float]:
+    """When a dose that holds, ``(columns, n)``, is another than before."""
+    return set(columns[(np.diff(amounts, axis=0, prepend=0.0) != 0.0).any(axis=1)].tolist())
 
 
-def _arrivals(parcels: np.ndarray) -> set[int]:
-    """Days on which anything arrives, of amounts ``(days, n)``."""
-    return set(np.flatnonzero((parcels != 0.0).any(axis=1)).tolist())
+def _arrivals(parcels: np.ndarray, columns: np.ndarray) -> set[float]:
+    """When anything arrives, of amounts ``(columns, n)``."""
+    return set(columns[(parcels != 0.0).any(axis=1)].tolist())

@@ -36,7 +36,7 @@ def interleaved_course(
         patient: the composition.
         people: who.
         doses: as for :func:`vht.course.course`.
-        days: days to read, increasing.
+        days: days to read, whole numbers, increasing.
         baselines: untreated cycles, by cyclic model.
         start_day, start: where a run goes on, and the states there.
         opportunities: as for :func:`vht.course.course`.
@@ -44,6 +44,8 @@ def interleaved_course(
         refine: every step is divided by this.
     """
     check_doses(patient, doses)
+    if not np.array_equal(days, np.round(days)):
+        raise ValueError("days must be whole numbers where a slow model reads the cycle")
     last, n = int(days[-1]), len(people)
     stops = sorted({start_day, last, *(int(d) for d in days), *range(start_day, last, macro)})
     outputs: dict[str, list[np.ndarray]] = {}

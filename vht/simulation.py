@@ -14,6 +14,7 @@ import numpy as np
 
 from organ_models.model import fields, take
 from organ_models.precision import require_float64
+from organ_models.schedules import Schedule
 from organ_models.solvers import waveforms
 from vht.course import Course, Doses, course
 from vht.cycles import Baseline, Cycles, cycles_on, first_failure, untreated
@@ -160,8 +161,10 @@ def simulate(
         individuals: who; one typical patient if absent.
         doses: by port, in the port's unit, one number for every day, one for each day from day 0 on, or an
             array ``(days, n)``. A port is an input that no coupling feeds, whose value holds for the day, or
-            an event of a model, an amount that arrives as the day begins.
-        days: reporting days, whole numbers from 0; an integer means every seventh day up to it, and it.
+            an event of a model, an amount that arrives as the day begins. A
+            :class:`organ_models.schedules.Schedule` gives at instants within days: infusions, two tablets a day.
+        days: reporting days from 0, the last a whole number; an integer means every seventh day up to it, and
+            it.
         opportunities: days on which doses may change or arrive, where they are not told by the doses alone:
             patients with doses of their own may get one on any day if this is absent, and steps that grow
             after a dose start anew on each. See :func:`vht.course.course`.
@@ -343,6 +346,8 @@ def numerical_error(
 
 
 def _for_patients(dose: Any, lanes: np.ndarray, n: int) -> Any:
+    if isinstance(dose, Schedule):
+        return dose.take(lanes)
     amounts = np.asarray(dose, dtype=float)
     return amounts[:, lanes] if amounts.ndim == 2 and amounts.shape[1] == n else amounts
 
@@ -351,7 +356,8 @@ def _reporting_days(days: Sequence[float] | int, first: int) -> np.ndarray:
     wanted = np.asarray(days)
     if wanted.ndim == 0:
         wanted = np.append(np.arange(first, float(wanted), 7), wanted)
-    report = np.unique(wanted).astype(int)
-    if report.size == 0 or report[0] < first or not np.array_equal(report, np.unique(wanted)):
-        raise ValueError(f"days must be whole numbers from {first} on")
-    return report
+    report = np.unique(wanted)
+    if report.size == 0 or not np.all(np.isfinite(report)) or report[0] < first or report[-1] % 1 != 0:
+        raise ValueError(f"days must be whole numbers from {first} on; fractions may be read between them")
+    whole = report.astype(int)
+    return whole if np.array_equal(whole, report) else report

@@ -105,21 +105,22 @@ def stepped(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Step a problem through a grid: see :func:`organ_models.stepping.run`."""
     run = _march(problem)
-    readings, days = grid.readings.size, max(doses.shape[1], events.shape[1])
+    readings, columns = grid.readings.size, max(doses.shape[1], events.shape[1])
     tables = [
         np.ascontiguousarray(t)
         for t in (
             grid.time,
             grid.width,
-            grid.day,
+            grid.column,
             grid.begins.astype(np.int64),
             grid.readings,
+            grid.standing,
             grid.first,
         )
     ]
 
     def solve(p: int, x: int, given: int, arriving: int, kept: int, table: int, out: int) -> None:
-        run(p, x, given, arriving, kept, out, *(t.ctypes.data for t in tables), readings, days)
+        run(p, x, given, arriving, kept, out, *(t.ctypes.data for t in tables), readings, columns)
 
     flat = [a.reshape(a.shape[0] * a.shape[1], a.shape[2]) for a in (doses, events)]
     rows = readings * problem.outputs + problem.states
@@ -136,7 +137,7 @@ def _march(problem: Stepped) -> Callable[..., None]:
     kernel = SteppedKernel(problem, width())
     kernel.march()
     compiled = Compiled(kernel.module)
-    call = compiled.function("march", *[_POINTER] * 12, _INTEGER, _INTEGER)
+    call = compiled.function("march", *[_POINTER] * 13, _INTEGER, _INTEGER)
 
     def run(*values: object) -> None:
         assert compiled  # the code lives as long as this function

@@ -13,8 +13,8 @@ from organ_models.native.lanes import DOUBLE, INTEGER, Arithmetic, Lanes, Memory
 from organ_models.native.translate import array, emit, scalar
 from organ_models.stepping import Stepped
 
-_POINTERS = 12
-"""parameters, start, doses, events, held, out, time, width, day, begins, readings, first."""
+_POINTERS = 13
+"""parameters, start, doses, events, held, out, time, width, column, begins, readings, standing, first."""
 
 
 class SteppedKernel(Kernel):
@@ -30,12 +30,12 @@ class SteppedKernel(Kernel):
         self.problem = problem
 
     def march(self) -> None:
-        """``march(12 pointers, readings, days)``; ``out``: outputs of every reading, then the last states."""
+        """``march(13 pointers, readings, columns)``; ``out``: outputs of every reading, then the last states."""
         problem = self.problem
-        a, pointers, (readings, days) = self.function("march", _POINTERS, INTEGER, INTEGER)
+        a, pointers, (readings, columns) = self.function("march", _POINTERS, INTEGER, INTEGER)
         a.reciprocals = False  # a ratio to a baseline is one at the baseline, to the bit
         parameters, start, doses, events, held, out = (Memory(a, p.pointer) for p in pointers[:6])
-        time, width, day, begins, when, first = (p.pointer for p in pointers[6:])
+        time, width, column, begins, when, standing, first = (p.pointer for p in pointers[6:])
         n_parameter, n_dose, n_event, n_held = problem.rows
         prepared = emit(a, problem.prepare, _rows(parameters, n_parameter, fixed=True))
         kept = _rows(held, n_held, fixed=True)
@@ -43,8 +43,8 @@ class SteppedKernel(Kernel):
         counter = self.slot(INTEGER)
         a.body.store(ir.Constant(INTEGER, 0), counter)
 
-        def on_day(memory: Memory, rows: int, number: ir.Value) -> Any:
-            at = [a.body.add(a.body.mul(ir.Constant(INTEGER, r), days), number) for r in range(rows)]
+        def in_column(memory: Memory, rows: int, number: ir.Value) -> Any:
+            at = [a.body.add(a.body.mul(ir.Constant(INTEGER, r), columns), number) for r in range(rows)]
             return array([memory.load(row) for row in at])
 
         with loop(a, readings, self.slot(INTEGER)) as reading:
@@ -55,25 +55,23 @@ class SteppedKernel(Kernel):
 
             with self.while_(a, more):
                 k = a.body.load(counter, typ=INTEGER)
-                number = _integer(a, day, k)
+                number = _integer(a, column, k)
                 if problem.jump is not None:
                     begun = a.body.icmp_signed("!=", _integer(a, begins, k), ir.Constant(INTEGER, 0))
                     with a.body.if_then(begun):
-                        arriving = on_day(events, n_event, number)
+                        arriving = in_column(events, n_event, number)
                         slots.store([emit(a, self._jumped, prepared, slots.load()[0], arriving)])
-                given = on_day(doses, n_dose, number)
+                given = in_column(doses, n_dose, number)
                 now, length = scalar(self._number(a, time, k)), scalar(self._number(a, width, k))
                 slots.store([emit(a, problem.step, prepared, slots.load()[0], now, length, given, kept)])
                 a.body.store(a.body.add(k, ir.Constant(INTEGER, 1)), counter)
 
-            date = _integer(a, when, reading)
-            later = a.body.icmp_signed(">", date, ir.Constant(INTEGER, 0))
-            yesterday = a.body.select(
-                later, a.body.sub(date, ir.Constant(INTEGER, 1)), ir.Constant(INTEGER, 0)
-            )
-            share = self.splat(a, a.body.uitofp(later, DOUBLE), a.body)
-            given = array([a.mul(share, x) for x in on_day(doses, n_dose, yesterday)])
-            clock = scalar(self.splat(a, a.body.sitofp(date, DOUBLE), a.body))
+            stood = _integer(a, standing, reading)
+            any_yet = a.body.icmp_signed(">=", stood, ir.Constant(INTEGER, 0))
+            stood = a.body.select(any_yet, stood, ir.Constant(INTEGER, 0))
+            share = self.splat(a, a.body.uitofp(any_yet, DOUBLE), a.body)
+            given = array([a.mul(share, x) for x in in_column(doses, n_dose, stood)])
+            clock = scalar(self._number(a, when, reading))
             seen = emit(a, problem.read, prepared, slots.load()[0], clock, given, kept)
             base = a.body.mul(reading, ir.Constant(INTEGER, problem.outputs))
             for row, value in enumerate(seen.ravel()):
