@@ -223,3 +223,55 @@ BRUNO_REGRESSION = Reference(
     "Regression values of the equations of Bruno et al. 2012 for the typical patient, computed for this "
     "project by an implementation of its own.",
 )
+RIBBA_2012 = Reference(
+    "ribba_2012",
+    "Ribba B, Kaloshi G, Peyre M, et al. A tumor growth inhibition model for low-grade glioma treated with "
+    "chemotherapy or radiotherapy. Clin Cancer Res 2012;18:5071-5080.",
+    "10.1158/1078-0432.CCR-12-0084",
+)
+MAZZOCCO_2015 = Reference(
+    "mazzocco_2015",
+    "Mazzocco P, Barthélémy C, Kaloshi G, et al. Prediction of response to temozolomide in low-grade glioma "
+    "patients based on tumor size dynamics and genetic characteristics. CPT Pharmacometrics Syst Pharmacol "
+    "2015;4:728-737.",
+    "10.1002/psp4.54",
+)
+GLIOMA_REGRESSION = Reference(
+    "low_grade_glioma_regression",
+    "Regression values of the equations of Ribba et al. 2012 and Mazzocco et al. 2015 for the typical "
+    "patient, computed for this project by an implementation of its own.",
+)
+ZHANG_2022 = Reference(
+    "zhang_2022",
+    "Zhang J, Cunningham J, Brown J, Gatenby R. Evolution-based mathematical models significantly prolong "
+    "response to abiraterone in metastatic castrate-resistant prostate cancer and identify strategies to "
+    "further improve outcomes. eLife 2022;11:e76284.",
+    "10.7554/eLife.76284",
+)
+CUNNINGHAM_FITS = Reference(
+    "cunningham_fits",
+    "Cunningham JJ, Zhang J et al. Fitted starts of the patients of the abiraterone trials, published with "
+    "the program (CC0 1.0).",
+)
+PROKOPIOU_2015 = Reference(
+    "prokopiou_2015",
+    "Prokopiou S, Moros EG, Poleszczuk J, et al. A proliferation saturation index to predict radiation "
+    "response and personalize radiotherapy fractionation. Radiat Oncol 2015;10:159.",
+    "10.1186/s13014-015-0465-x",
+)
+RADIOTHERAPY_REGRESSION = Reference(
+    "radiotherapy_regression",
+    "Regression values of the equations of Prokopiou et al. 2015 for 30 weekday fractions, computed for this "
+    "project by an implementation of its own.",
+)
+KUZNETSOV_1994 = Reference(
+    "kuznetsov_1994",
+    "Kuznetsov VA, Makalkin IA, Taylor MA, Perelson AS. Nonlinear dynamics of immunogenic tumors: parameter "
+    "estimation and global bifurcation analysis. Bull Math Biol 1994;56:295-321.",
+    "10.1007/BF02460644",
+)
+KUZNETSOV_REGRESSION = Reference(
+    "kuznetsov_1994_regression",
+    "Equilibria of the equations of Kuznetsov et al. 1994, computed for this project by an implementation "
+    "of its own.",
+)

@@ -2,8 +2,8 @@
 
 Slow models (exposure, tumour, drug effects) run on a grid of days: the instants at which a dose may change or
 something arrives, and those at which somebody looks. Most are whole days; a :class:`Schedule` (infusions, two
-tablets a day) and readings may lie between. In between, a model with a closed form uses it and the others take
-fixed Runge–Kutta steps. A reading on day ``k`` is taken before that day's dose.
+tablets a day) and readings may lie between. In between, a model with a closed form uses it and the others
+take fixed Runge–Kutta steps. A reading on day ``k`` is taken before that day's dose.
 """
 
 from __future__ import annotations
