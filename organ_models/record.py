@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from organ_models.model import Field, OrganModel, Reference, fields
-from organ_models.scenarios import Check, Scenario, scenarios, variants
+from organ_models.scenarios import Check, Pattern, Scenario, scenarios, variants
+from organ_models.schedules import Schedule
 from organ_models.variability import Residual
 
 SCHEMA = "vht-organ-model/2"
@@ -128,18 +129,16 @@ def _scenario(scenario: Scenario) -> dict[str, Any]:
         "name": scenario.name,
         "title": scenario.title,
         "factors": dict(scenario.factors),
-        "inputs": {
-            port: {
-                "amount": p.amount,
-                "days_on": p.on,
-                "days_off": p.off,
-                "first_day": p.start,
-                "cycles": p.cycles,
-            }
-            for port, p in scenario.inputs.items()
-        },
+        "inputs": {port: _given(given) for port, given in scenario.inputs.items()},
+        **({"feeds": dict(scenario.feeds)} if scenario.feeds else {}),
         "source": scenario.source.key if scenario.source else None,
     }
+
+
+def _given(given: Pattern | Schedule) -> dict[str, Any]:
+    if isinstance(given, Pattern):
+        return {"amount": given.amount, "days_on": given.on, "days_off": given.off}
+    return {"days": given.times.tolist(), "amounts": given.amounts.tolist()}
 
 
 def _check(check: Check) -> dict[str, Any]:
@@ -155,4 +154,5 @@ def _check(check: Check) -> dict[str, Any]:
         "variant": check.variant,
         "scenario": check.scenario,
         "day": check.day,
+        **({} if check.reading == "value" else {"reading": check.reading, "since": check.since}),
     }

@@ -274,4 +274,97 @@ KUZNETSOV_REGRESSION = Reference(
     "kuznetsov_1994_regression",
     "Equilibria of the equations of Kuznetsov et al. 1994, computed for this project by an implementation "
     "of its own.",
+OZAWA_2007 = Reference(
+    "ozawa_2007",
+    "Ozawa K, Minami H, Sato H. Population pharmacokinetic and pharmacodynamic analysis for time courses of "
+    "docetaxel-induced neutropenia in Japanese cancer patients. Cancer Sci 2007;98:1985-1992.",
+    "10.1111/j.1349-7006.2007.00615.x",
+)
+ONOUE_2016 = Reference(
+    "onoue_2016",
+    "Onoue H, Yano I, Tanaka A, Itohara K, Hanai A, Ishiguro H, Motohashi H, Masuda S, Matsubara K. "
+    "Significant effect of age on docetaxel pharmacokinetics in Japanese female breast cancer patients by "
+    "using the population modeling approach. Eur J Clin Pharmacol 2016; parameters as in the public dose "
+    "titration algorithm tuning code (DTAT).",
+)
+FRIBERG_2002 = Reference(
+    "friberg_2002",
+    "Friberg LE, Henningsson A, Maas H, Nguyen L, Karlsson MO. Model of chemotherapy-induced myelosuppression "
+    "with parameter consistency across drugs. J Clin Oncol 2002;20:4713-4721.",
+    "10.1200/JCO.2002.02.140",
+)
+KLOFT_2006 = Reference(
+    "kloft_2006",
+    "Kloft C, Wallin J, Henningsson A, Chatelut E, Karlsson MO. Population pharmacokinetic-pharmacodynamic "
+    "model for neutropenia with patient subgroup identification: comparison across anticancer drugs. "
+    "Clin Cancer Res 2006;12:5481-5490.",
+    "10.1158/1078-0432.CCR-06-0815",
+)
+CROMBAG_2019 = Reference(
+    "crombag_2019",
+    "Crombag MBS, de Vries Schultink AHM, Koolen SLW, et al. Impact of older age on the exposure of paclitaxel: "
+    "a population pharmacokinetic study. Pharm Res 2019;36:33; parameters as reprinted in Table 1 of Janssen JM "
+    "et al. Clin Pharmacokinet 2023;62:1157-1167.",
+    "10.1007/s40262-023-01263-1",
+)
+URIEN_2005 = Reference(
+    "urien_2005",
+    "Urien S, Rezai K, Lokiec F. Pharmacokinetic modelling of 5-FU production from capecitabine - a population "
+    "study in 40 adult patients with metastatic cancer. J Pharmacokinet Pharmacodyn 2005;32:817-833.",
+    "10.1007/s10928-005-0018-2",
+)
+OSTERMANN_2004 = Reference(
+    "ostermann_2004",
+    "Ostermann S, Csajka C, Buclin T, et al. Plasma and cerebrospinal fluid population pharmacokinetics of "
+    "temozolomide in malignant glioma patients. Clin Cancer Res 2004;10:3728-3736 (abstract).",
+    "10.1158/1078-0432.CCR-03-0807",
+)
+AHAMADI_2017 = Reference(
+    "ahamadi_2017",
+    "Ahamadi M, Freshwater T, Prohn M, et al. Model-based characterization of the pharmacokinetics of "
+    "pembrolizumab: a humanized anti-PD-1 monoclonal antibody in advanced solid tumors. CPT Pharmacometrics "
+    "Syst Pharmacol 2017;6:49-57.",
+    "10.1002/psp4.12139",
+)
+PEREZ_BLANCO_2016 = Reference(
+    "perez_blanco_2016",
+    "Perez-Blanco JS, Santos-Buelga D, Fernandez de Gatta MM, et al. Population pharmacokinetics of doxorubicin "
+    "and doxorubicinol in patients diagnosed with non-Hodgkin's lymphoma. Br J Clin Pharmacol "
+    "2016;82:1517-1527.",
+    "10.1111/bcp.13070",
+)
+KUNARAJAH_2017 = Reference(
+    "kunarajah_2017",
+    "Kunarajah K, Hennig S, Norris RLG, et al. Population pharmacokinetic modelling of doxorubicin and "
+    "doxorubicinol in children with cancer: is there a relationship with cardiac troponin profiles? Cancer "
+    "Chemother Pharmacol 2017;79:1209-1217.",
+    "10.1007/s00280-017-3309-6",
+)
+BRUNO_2005 = Reference(
+    "bruno_2005",
+    "Bruno R, Washington CB, Lu JF, Lieberman G, Banken L, Klein P. Population pharmacokinetics of trastuzumab "
+    "in patients with HER2+ metastatic breast cancer. Cancer Chemother Pharmacol 2005;56:361-369.",
+    "10.1007/s00280-005-1026-z",
+)
+DE_VRIES_SCHULTINK_2018 = Reference(
+    "de_vries_schultink_2018",
+    "de Vries Schultink AHM, Boekhout AH, Gietema JA, et al. Pharmacodynamic modeling of cardiac biomarkers in "
+    "breast cancer patients treated with anthracycline and trastuzumab regimens. J Pharmacokinet Pharmacodyn "
+    "2018;45:431-442.",
+    "10.1007/s10928-018-9579-8",
+)
+CTCAE_5 = Reference(
+    "ctcae_5",
+    "National Cancer Institute. Common Terminology Criteria for Adverse Events (CTCAE), version 5.0, "
+    "27 November 2017. US Department of Health and Human Services.",
+)
+ATOMIC_WEIGHTS = Reference(
+    "atomic_weights",
+    "Molar mass from the molecular formula with the standard atomic weights of IUPAC (2021).",
+)
+PHARMACOLOGY_REGRESSION = Reference(
+    "pharmacology_regression",
+    "Regression values of the published equations and parameters of drugs and their toxicity for the typical "
+    "patient, computed for this project by an implementation of its own (LSODA at 1e-9 to 1e-10, piecewise "
+    "between doses).",
 )

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from organ_models.schedules import Schedule
+
 if TYPE_CHECKING:
     from organ_models.model import OrganModel, Reference
 
@@ -23,6 +25,8 @@ BASELINE = "baseline"
 Evidence = Literal["calibration", "verification", "validation"]
 """Calibration: parameters were fitted so that this value comes out. Verification: the same equations,
 computed apart from this code, must give it. Validation: observed in people, not used for the fit."""
+
+Reading = Literal["value", "change", "minimum", "maximum", "day of the minimum"]
 
 
 @dataclass(frozen=True)
@@ -41,30 +45,19 @@ class Variant:
 
 @dataclass(frozen=True)
 class Pattern:
-    """An amount a day, given ``on`` days in a row and then left out ``off`` days, over and over.
-
-    It begins on day ``start`` and ends after ``cycles`` times; none: it goes on.
-    """
+    """An amount a day, given ``on`` days in a row and then left out ``off`` days, over and over."""
 
     amount: float
     on: int = 1
     off: int = 0
-    start: int = 0
-    cycles: int | None = None
 
     def daily(self, days: int) -> np.ndarray:
         """The amount on each of the first ``days`` days, shape ``(days,)``."""
-        since, cycle = np.arange(days) - self.start, self.on + self.off
-        given = (since >= 0) & (since % cycle < self.on)
-        if self.cycles is not None:
-            given &= since < self.cycles * cycle
-        return np.where(given, self.amount, 0.0)
+        return np.where(np.arange(days) % (self.on + self.off) < self.on, self.amount, 0.0)
 
     def __str__(self) -> str:
         cycle = f" on {self.on} of every {self.on + self.off} days" if self.off else ""
-        start = f" from day {self.start}" if self.start else ""
-        end = "" if self.cycles is None else f", {self.cycles} times" if self.cycles > 1 else ", once"
-        return f"{self.amount:g}{cycle}{start}{end}"
+        return f"{self.amount:g}{cycle}"
 
 
 @dataclass(frozen=True)
@@ -75,22 +68,27 @@ class Scenario:
         name: what people type.
         title: what it stands for.
         factors: by parameter, what multiplies its value.
-        inputs: by input port or event, what is given every day (slow models) or held (cyclic models).
+        inputs: by port, what is given every day or by a schedule (inputs and events of slow models) or held
+            (cyclic models). ``other_model.port`` is a port of a model that feeds this one.
         parameters: by parameter, the value it takes instead of its own.
         source: where it was taken from; none for the baseline.
+        feeds: by input port of a slow model, the output ``other_model.port`` that feeds it: the scenario is run
+            with that model of the catalogue at its defaults.
     """
 
     name: str
     title: str
     factors: Mapping[str, float] = field(default_factory=dict)
-    inputs: Mapping[str, Pattern] = field(default_factory=dict)
+    inputs: Mapping[str, Pattern | Schedule] = field(default_factory=dict)
     source: Reference | None = None
     parameters: Mapping[str, float] = field(default_factory=dict)
+    feeds: Mapping[str, str] = field(default_factory=dict)
 
     def changes(self) -> str:
         """What it changes, for people."""
         factors = [f"{name} ×{factor:.6g}" for name, factor in self.factors.items()]
         factors += [f"{name} = {value:.6g}" for name, value in self.parameters.items()]
+        factors += [f"{port} from {output}" for port, output in self.feeds.items()]
         return ", ".join(factors + [f"{name} = {given}" for name, given in self.inputs.items()])
 
 
@@ -109,6 +107,9 @@ class Check:
         scenario: in which it was computed.
         day: when it is read (slow models).
         variant: parameter set.
+        reading: what is read: the value on the day; its change since ``since``; the smallest or largest value
+            from ``since`` to the day, looked for every hundredth of a day; or when the smallest was, d.
+        since: day from which on a change or an extreme is read.
     """
 
     output: str
@@ -119,15 +120,43 @@ class Check:
     source: Reference
     evidence: Evidence = "verification"
     scenario: str = BASELINE
-    day: int | None = None
+    day: float | None = None
     variant: str = DEFAULT_VARIANT
+    reading: Reading = "value"
+    since: float = 0.0
 
     @property
     def name(self) -> str:
         """Variant, scenario, output and day: unique within a model."""
-        when = "" if self.day is None else f" on day {self.day}"
         variant = "" if self.variant == DEFAULT_VARIANT else f"{self.variant}, "
-        return f"{variant}{self.scenario}: {self.output}{when}"
+        if self.day is None:
+            return f"{variant}{self.scenario}: {self.output}"
+        span = f"from day {self.since:g} to {self.day:g}"
+        when = f"on day {self.day:g}" if self.reading == "value" else f"{span}, {self.reading}"
+        return f"{variant}{self.scenario}: {self.output} {when}"
+
+    @property
+    def days(self) -> np.ndarray:
+        """Days that have to be read for it."""
+        if self.day is None:
+            return np.zeros(0)
+        if self.reading == "value":
+            return np.array([float(self.day)])
+        if self.reading == "change":
+            return np.array([float(self.since), float(self.day)])
+        return np.linspace(self.since, self.day, round((self.day - self.since) * 100) + 1)
+
+    def read(self, trace: np.ndarray) -> float:
+        """What is compared, from the values of the output on :attr:`days`."""
+        if self.reading == "change":
+            return float(trace[-1] - trace[0])
+        if self.reading == "minimum":
+            return float(trace.min())
+        if self.reading == "maximum":
+            return float(trace.max())
+        if self.reading == "day of the minimum":
+            return float(self.days[trace.argmin()])
+        return float(trace[-1])
 
     @property
     def allowed(self) -> float:

@@ -1,9 +1,9 @@
 """The course of the slow models of virtual patients over days.
 
 Slow models (exposure, tumour, drug effects) run on a grid of days: the instants at which a dose may change or
-something arrives, and those at which somebody looks. Most are whole days; a :class:`Schedule` (infusions, two
-tablets a day) and readings may lie between. In between, a model with a closed form uses it and the others
-take fixed Runge–Kutta steps. A reading on day ``k`` is taken before that day's dose.
+something arrives, and those at which somebody looks. Most are whole days; those of a :class:`Schedule`
+(infusions, two tablets a day) and readings may lie between. From one to the next, a model with a closed form
+uses it and the others take fixed Runge–Kutta steps. A reading on day ``k`` is taken before that day's dose.
 """
 
 from __future__ import annotations

@@ -17,12 +17,12 @@ import numpy as np
 
 from organ_models.catalogue import model as catalogue_model
 from organ_models.model import OrganModel, fields
-from organ_models.scenarios import BASELINE, DEFAULT_VARIANT, reported, scenarios, variants
+from organ_models.scenarios import BASELINE, DEFAULT_VARIANT, Scenario, reported, scenarios, variants
 from organ_models.solvers import periodic_orbits, waveforms
 from vht.controls import at_rest
-from vht.course import slow_course
-from vht.patient import VirtualPatient
-from vht.population import Individuals
+from vht.course import course
+from vht.patient import Coupling, VirtualPatient
+from vht.population import Individuals, typical
 
 DAY = 168
 """Day on which a slow model is read unless another one is asked for: 24 weeks."""
@@ -121,7 +121,7 @@ def run_model(
         model: a catalogue name, or a model.
         variant: parameter set.
         scenario: condition; it multiplies parameters of the variant and feeds inputs.
-        settings: by parameter (as published) or input port (every day, or held), its value; applied
+        settings: by parameter (as published), input port (every day, or held) or event (every day), its value; applied
             after the scenario.
         day: when a slow model is read, a whole number from 0; :data:`DAY` if absent. A reading is
             taken before the dose of its day.
@@ -160,14 +160,14 @@ def run_model(
 
 
 def run_cases(
-    model: OrganModel, cases: Sequence[Case], days: Sequence[int] = ()
+    model: OrganModel, cases: Sequence[Case], days: Sequence[float] = ()
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Outputs of several cases of one model; a cyclic model runs them side by side.
 
     Args:
         model: any organ model.
         cases: how to run it.
-        days: when to read a slow model.
+        days: when to read a slow model, increasing.
 
     Returns:
         By reported name, shape ``(len(cases), len(days))`` (one column for a cyclic model), NaN where
@@ -181,16 +181,18 @@ def run_cases(
         return _rests(model, prepared, names)
     days = tuple(days)
     columns = {name: np.empty((len(cases), len(days))) for name in names}
-    for row, (parameters, inputs) in enumerate(prepared):
-        course = _course(model, parameters, inputs, max(days, default=0))
+    if not days:
+        return columns, np.zeros(len(cases))
+    for row, (case, (parameters, inputs)) in enumerate(zip(cases, prepared, strict=True)):
+        seen = _course(model, scenarios(model)[case.scenario], parameters, inputs, days)
         for name, (port, _, _) in names.items():
-            columns[name][row] = course[f"{model.name}.{port}"][list(days), 0]
+            columns[name][row] = seen[f"{model.name}.{port}"][:, 0]
     return columns, np.zeros(len(cases))
 
 
 def settable(model: OrganModel) -> dict[str, tuple[str, float, tuple[float, float], str]]:
-    """What ``settings`` may name: by name, unit, default, bounds and meaning; parameters, then inputs."""
-    declared = fields(model.Parameters) | fields(model.Inputs)
+    """What ``settings`` may name: by name, unit, default, bounds and meaning; parameters, inputs and events."""
+    declared = fields(model.Parameters) | fields(model.Inputs) | fields(model.Events)
     return {name: (f.unit, float(f.default or 0.0), f.bounds, f.doc) for name, f in declared.items()}
 
 
@@ -261,22 +263,33 @@ def _rests(
 
 
 def _course(
-    model: OrganModel, parameters: Mapping[str, float], inputs: Mapping[str, Any], last_day: int
+    model: OrganModel,
+    scenario: Scenario,
+    parameters: Mapping[str, float],
+    inputs: Mapping[str, Any],
+    days: Sequence[float],
 ) -> dict[str, np.ndarray]:
-    patient = _alone(model)
+    patient = _composed(model, tuple(scenario.feeds.items()))
     values = {name: np.array([value]) for name, value in parameters.items()}
-    people = Individuals(np.zeros(1, dtype=np.int64), {model.name: model.Parameters(**values)})
+    people = Individuals(
+        np.zeros(1, dtype=np.int64), typical(patient).parameters | {model.name: model.Parameters(**values)}
+    )
     given = {
-        f"{model.name}.{port}": g.daily(last_day) if hasattr(g, "daily") else np.full(last_day, float(g))
+        port if "." in port else f"{model.name}.{port}": g.daily(math.ceil(days[-1]))
+        if hasattr(g, "daily")
+        else g
         for port, g in inputs.items()
     }
-    return slow_course(patient, people, given, last_day)
+    return course(patient, people, given, days).outputs
 
 
 @functools.cache
-def _alone(model: OrganModel) -> VirtualPatient:
-    """The patient made of one model; kept, so that its daily loop is compiled once."""
-    return VirtualPatient([model])
+def _composed(model: OrganModel, feeds: tuple[tuple[str, str], ...]) -> VirtualPatient:
+    """The patient made of one model and of what feeds it; kept, so that its daily loop is compiled once."""
+    feeding = [catalogue_model(output.partition(".")[0]) for _, output in feeds]
+    return VirtualPatient(
+        [*dict.fromkeys(feeding), model], [Coupling(output, f"{model.name}.{port}") for port, output in feeds]
+    )
 
 
 def _held(given: Any) -> float:

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from organ_models.catalogue import model as catalogue_model
 from organ_models.model import OrganModel
 from organ_models.scenarios import Check, reported
+from organ_models.schedules import instants
 from organ_models.units import conversion
 from vht.model_run import Case, run_cases
 
@@ -102,16 +105,31 @@ def validate(model: str | OrganModel) -> Validation:
     """
     found = catalogue_model(model) if isinstance(model, str) else model
     cases = list(dict.fromkeys((c.variant, c.scenario) for c in found.checks))
-    days = sorted({c.day for c in found.checks if c.day is not None})
     if not cases:
         return Validation(found, ())
-    columns, _ = run_cases(found, [Case(variant, scenario) for variant, scenario in cases], days)
     units = {name: unit for name, (_, unit, _) in reported(found).items()}
+    by_case = {case: [c for c in found.checks if (c.variant, c.scenario) == case] for case in cases}
+    slow = found.clock == "d"
+    days = {case: instants(np.unique(np.concatenate([c.days for c in by_case[case]]))) for case in cases}
+    # beats of all cases are solved side by side; slow models are read where each of their cases asks
+    runs = [(case,) for case in cases] if slow else [tuple(cases)]
+    columns: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+    for run in runs:
+        traces, _ = run_cases(found, [Case(*case) for case in run], days[run[0]].tolist() if slow else ())
+        for row, case in enumerate(run):
+            columns[case] = {name: trace[row] for name, trace in traces.items()}
 
     def computed(check: Check) -> float:
-        row = cases.index((check.variant, check.scenario))
-        column = 0 if check.day is None else days.index(check.day)
-        return conversion(units[check.output], check.unit)(float(columns[check.output][row, column]))
+        case = (check.variant, check.scenario)
+        trace = columns[case][check.output]
+        if check.day is None:
+            return conversion(units[check.output], check.unit)(float(trace[0]))
+        read = check.read(trace[np.searchsorted(days[case], instants(check.days))])
+        return (
+            read
+            if check.reading == "day of the minimum"
+            else conversion(units[check.output], check.unit)(read)
+        )
 
     return Validation(found, tuple(CheckResult(c, computed(c)) for c in found.checks))
 

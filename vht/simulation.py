@@ -162,8 +162,7 @@ def simulate(
         doses: by port, in the port's unit, one number for every day, one for each day from day 0 on, or an
             array ``(days, n)``. A port is an input that no coupling feeds, whose value holds for the day, or
             an event of a model, an amount that arrives as the day begins. A
-            :class:`organ_models.schedules.Schedule` gives at instants within days: infusions, two tablets a
-            day.
+            :class:`organ_models.schedules.Schedule` gives at instants within days (infusions).
         days: reporting days from 0, the last a whole number; an integer means every seventh day up to it, and
             it.
         opportunities: days on which doses may change or arrive, where they are not told by the doses alone:

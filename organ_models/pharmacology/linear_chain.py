@@ -1,13 +1,13 @@
 """Linear compartments: absorption, distribution, elimination and metabolites, exactly between doses.
 
-Amounts follow ``x' = A x + b``: a compartment gives to others and loses, and ``b`` runs in at a constant
-rate. :func:`propagate` gives ``x(t) = s + exp(A t) (x(0) - s)`` with the steady state ``s = -A⁻¹ b``.
+Amounts follow ``x' = A x + b``: a compartment gives to others and loses, and ``b`` runs in at a constant rate.
+:func:`propagate` gives ``x(t) = s + exp(A t) (x(0) - s)`` with the steady state ``s = -A⁻¹ b``.
 
 The exponential never divides by a difference of rates, so that confluent rates (absorption as fast as
-elimination) are safe in value and in gradient. One compartment is an exponential; two have a closed form in
-the entire functions cosh √z and sinh √z / √z; three and more are scaled and squared. What is squared at
-first is ``exp(A t) - 1``, which keeps the digits of slow rates beside fast ones, at last ``exp(A t)``
-itself, which keeps those of what has almost gone.
+elimination) are safe in value and in gradient. One compartment is an exponential; two have a closed form in the
+entire functions cosh √z and sinh √z / √z; three and more are scaled and squared. What is squared at first is
+``exp(A t) - 1``, which keeps the digits of slow rates beside fast ones, at last ``exp(A t)`` itself, which
+keeps those of what has almost gone.
 
 Everything is elementwise over patients; entries that are always zero are None and cost nothing.
 """

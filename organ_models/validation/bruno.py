@@ -1,15 +1,24 @@
-"""Bruno's regimens for a body surface of 1.7 m2, and regression values computed apart from this code."""
+"""Bruno's regimens for a body surface of 1.7 m2, and regression values computed apart from this code.
+
+Capecitabine comes at the start and in the middle of the day, docetaxel two hours into it: these are the instants for
+which the table comes out. The instants matter little: with all doses at the start of the day sizes are 0.3 % smaller.
+"""
 
 from __future__ import annotations
 
+import numpy as np
+
 from organ_models.references import BRUNO_2012, BRUNO_REGRESSION
-from organ_models.scenarios import Check, Pattern, Scenario
+from organ_models.scenarios import Check, Scenario
+from organ_models.schedules import boluses
 
 _SURFACE = 1.7
 """m2"""
-_DOCETAXEL = Pattern(75.0 * _SURFACE, on=1, off=20)
-_CAPECITABINE = Pattern(2 * 1250.0 * _SURFACE, on=14, off=7)
-_REDUCED_CAPECITABINE = Pattern(2 * 825.0 * _SURFACE, on=14, off=7)
+_CYCLES = 21.0 * np.arange(9)
+_HALF_DAYS = (_CYCLES[:, None] + 0.5 * np.arange(28)).ravel()
+_TWO_HOURS = 2.0 / 24.0
+_DOCETAXEL = boluses(75.0 * _SURFACE, _CYCLES + _TWO_HOURS)
+_CAPECITABINE, _REDUCED = (boluses(dose * _SURFACE, _HALF_DAYS) for dose in (1250.0, 825.0))
 
 REGIMENS = (
     Scenario(
@@ -23,7 +32,7 @@ REGIMENS = (
         "reduced_combination",
         "docetaxel 75 mg/m2 on day 1 and capecitabine 825 mg/m2 twice daily for 14 days, every 3 weeks; "
         "1.7 m2",
-        inputs={"docetaxel_dose": _DOCETAXEL, "capecitabine_dose": _REDUCED_CAPECITABINE},
+        inputs={"docetaxel_dose": _DOCETAXEL, "capecitabine_dose": _REDUCED},
         source=BRUNO_2012,
     ),
     Scenario(

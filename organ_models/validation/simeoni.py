@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from organ_models.references import SIMEONI_REGRESSION, STROEMBERG_HOOKER
 from organ_models.scenarios import BASELINE, Check, Pattern, Scenario, Variant
+from organ_models.schedules import Schedule
 
 
 def _compound(name: str, title: str, l0: float, l1: float, w0: float, k1: float, k2: float) -> Variant:
@@ -44,7 +45,7 @@ TREATED_SCENARIOS = (
     Scenario(
         "four_days",
         "1000 ng/mL from day 8 to day 12",
-        inputs={"concentration": Pattern(1000.0, on=4, start=8, cycles=1)},
+        inputs={"concentration": Schedule([8.0, 12.0], [1000.0, 0.0])},
         source=SIMEONI_REGRESSION,
     ),
 )

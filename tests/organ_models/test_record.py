@@ -117,9 +117,6 @@ def test_a_pattern_is_given_and_left_out_in_turn() -> None:
     assert Pattern(50.0, on=2, off=1).daily(7).tolist() == [50, 50, 0, 50, 50, 0, 50]
     assert Pattern(3.0).daily(3).tolist() == [3, 3, 3]
     assert str(Pattern(50.0, on=28, off=14)) == "50 on 28 of every 42 days"
-    assert Pattern(1.0, on=1, off=2, start=2, cycles=2).daily(10).tolist() == [0, 0, 1, 0, 0, 1, 0, 0, 0, 0]
-    assert str(Pattern(1.0, on=1, off=2, start=2, cycles=2)) == "1 on 1 of every 3 days from day 2, 2 times"
-    assert str(Pattern(9.0, on=4, start=8, cycles=1)) == "9 from day 8, once"
 
 
 def beat(*open_stretches: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
