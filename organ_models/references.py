@@ -274,6 +274,7 @@ KUZNETSOV_REGRESSION = Reference(
     "kuznetsov_1994_regression",
     "Equilibria of the equations of Kuznetsov et al. 1994, computed for this project by an implementation "
     "of its own.",
+)
 OZAWA_2007 = Reference(
     "ozawa_2007",
     "Ozawa K, Minami H, Sato H. Population pharmacokinetic and pharmacodynamic analysis for time courses of "
