@@ -290,8 +290,8 @@ ONOUE_2016 = Reference(
 )
 FRIBERG_2002 = Reference(
     "friberg_2002",
-    "Friberg LE, Henningsson A, Maas H, Nguyen L, Karlsson MO. Model of chemotherapy-induced myelosuppression "
-    "with parameter consistency across drugs. J Clin Oncol 2002;20:4713-4721.",
+    "Friberg LE, Henningsson A, Maas H, Nguyen L, Karlsson MO. Model of chemotherapy-induced "
+    "myelosuppression with parameter consistency across drugs. J Clin Oncol 2002;20:4713-4721.",
     "10.1200/JCO.2002.02.140",
 )
 KLOFT_2006 = Reference(
@@ -303,15 +303,16 @@ KLOFT_2006 = Reference(
 )
 CROMBAG_2019 = Reference(
     "crombag_2019",
-    "Crombag MBS, de Vries Schultink AHM, Koolen SLW, et al. Impact of older age on the exposure of paclitaxel: "
-    "a population pharmacokinetic study. Pharm Res 2019;36:33; parameters as reprinted in Table 1 of Janssen JM "
-    "et al. Clin Pharmacokinet 2023;62:1157-1167.",
+    "Crombag MBS, de Vries Schultink AHM, Koolen SLW, et al. Impact of older age on the exposure of "
+    "paclitaxel: a population pharmacokinetic study. Pharm Res 2019;36:33; parameters as reprinted in "
+    "Table 1 of Janssen JM et al. Clin Pharmacokinet 2023;62:1157-1167.",
     "10.1007/s40262-023-01263-1",
 )
 URIEN_2005 = Reference(
     "urien_2005",
-    "Urien S, Rezai K, Lokiec F. Pharmacokinetic modelling of 5-FU production from capecitabine - a population "
-    "study in 40 adult patients with metastatic cancer. J Pharmacokinet Pharmacodyn 2005;32:817-833.",
+    "Urien S, Rezai K, Lokiec F. Pharmacokinetic modelling of 5-FU production from capecitabine - a "
+    "population study in 40 adult patients with metastatic cancer. J Pharmacokinet Pharmacodyn "
+    "2005;32:817-833.",
     "10.1007/s10928-005-0018-2",
 )
 OSTERMANN_2004 = Reference(
@@ -329,8 +330,8 @@ AHAMADI_2017 = Reference(
 )
 PEREZ_BLANCO_2016 = Reference(
     "perez_blanco_2016",
-    "Perez-Blanco JS, Santos-Buelga D, Fernandez de Gatta MM, et al. Population pharmacokinetics of doxorubicin "
-    "and doxorubicinol in patients diagnosed with non-Hodgkin's lymphoma. Br J Clin Pharmacol "
+    "Perez-Blanco JS, Santos-Buelga D, Fernandez de Gatta MM, et al. Population pharmacokinetics of "
+    "doxorubicin and doxorubicinol in patients diagnosed with non-Hodgkin's lymphoma. Br J Clin Pharmacol "
     "2016;82:1517-1527.",
     "10.1111/bcp.13070",
 )
@@ -343,15 +344,16 @@ KUNARAJAH_2017 = Reference(
 )
 BRUNO_2005 = Reference(
     "bruno_2005",
-    "Bruno R, Washington CB, Lu JF, Lieberman G, Banken L, Klein P. Population pharmacokinetics of trastuzumab "
-    "in patients with HER2+ metastatic breast cancer. Cancer Chemother Pharmacol 2005;56:361-369.",
+    "Bruno R, Washington CB, Lu JF, Lieberman G, Banken L, Klein P. Population pharmacokinetics of "
+    "trastuzumab in patients with HER2+ metastatic breast cancer. Cancer Chemother Pharmacol "
+    "2005;56:361-369.",
     "10.1007/s00280-005-1026-z",
 )
 DE_VRIES_SCHULTINK_2018 = Reference(
     "de_vries_schultink_2018",
-    "de Vries Schultink AHM, Boekhout AH, Gietema JA, et al. Pharmacodynamic modeling of cardiac biomarkers in "
-    "breast cancer patients treated with anthracycline and trastuzumab regimens. J Pharmacokinet Pharmacodyn "
-    "2018;45:431-442.",
+    "de Vries Schultink AHM, Boekhout AH, Gietema JA, et al. Pharmacodynamic modeling of cardiac "
+    "biomarkers in breast cancer patients treated with anthracycline and trastuzumab regimens. J "
+    "Pharmacokinet Pharmacodyn 2018;45:431-442.",
     "10.1007/s10928-018-9579-8",
 )
 CTCAE_5 = Reference(
