@@ -122,8 +122,7 @@ PHYSIOLIBRARY_SMITH = Reference(
 BENZEKRY_2014 = Reference(
     "benzekry_2014",
     "Benzekry S, Lamont C, Beheshti A, et al. Classical mathematical models for description and prediction "
-    "of experimental tumor growth. PLoS Comput Biol 2014;10:e1003800. Medians of Table 3 (Lewis lung "
-    "carcinoma), read in a public re-implementation.",
+    "of experimental tumor growth. PLoS Comput Biol 2014;10:e1003800.",
     "10.1371/journal.pcbi.1003800",
 )
 VAGHI_2020 = Reference(
@@ -203,7 +202,7 @@ CLARET_2014 = Reference(
     "claret_2014",
     "Claret L, Bruno R, Lu JF, et al. Exploratory modeling and simulation to support development of "
     "motesanib in Asian patients with non-small cell lung cancer based on MONET1 study results. Clin "
-    "Pharmacol Ther 2014;95:446-451. Its printed table of estimates exchanges KDE and lambda.",
+    "Pharmacol Ther 2014;95:446-451.",
     "10.1038/clpt.2014.11",
 )
 CLARET_REGRESSION = Reference(

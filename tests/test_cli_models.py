@@ -107,7 +107,7 @@ def test_settings_are_named_as_in_the_catalogue(command: Command) -> None:
     assert faster / plain == pytest.approx(2.718281828 ** ((0.02 - 0.0118) * 24), rel=1e-6)
     code, out, _ = command(*words[:-1], "--day", 0)
     assert code == 0
-    assert out.splitlines()[0] == "hansson_gist 1.0, continuous, growth_rate = 0.02, day 0"
+    assert out.splitlines()[0] == "hansson_gist 1.1, continuous, growth_rate = 0.02, day 0"
     assert "sum_of_longest_diameters  200" in out
 
 
