@@ -35,6 +35,7 @@ def record(model: OrganModel) -> dict[str, Any]:
         "hypothesis": model.hypothesis,
         "states": _variables(model.State),
         "inputs": _variables(model.Inputs),
+        "events": _variables(model.Events),
         "signals": _variables(model.Signals),
         "outputs": _variables(model.Outputs),
         "readings": _variables(model.cycle.Readings) if model.cycle else [],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from organ_models.references import CLARET_2014, CLARET_REGRESSION
+from organ_models.references import CLARET_REGRESSION
 from organ_models.scenarios import Check
 
 SIZE_CHECKS = (
@@ -12,5 +12,3 @@ SIZE_CHECKS = (
 
 ARM_TIMES_TO_GROWTH = (93.0, 125.0)
 """Median times to growth of the two arms, d (Claret et al. 2014): a typical value lies between them."""
-
-SOURCE = CLARET_2014

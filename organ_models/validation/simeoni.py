@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from organ_models.references import SIMEONI_REGRESSION, STROEMBERG_HOOKER
 from organ_models.scenarios import BASELINE, Check, Pattern, Scenario, Variant
 from organ_models.schedules import Schedule
@@ -45,7 +47,7 @@ TREATED_SCENARIOS = (
     Scenario(
         "four_days",
         "1000 ng/mL from day 8 to day 12",
-        inputs={"concentration": Schedule([8.0, 12.0], [1000.0, 0.0])},
+        inputs={"concentration": Schedule(np.array([8.0, 12.0]), np.array([1000.0, 0.0]))},
         source=SIMEONI_REGRESSION,
     ),
 )

@@ -71,7 +71,7 @@ def show(
         out.print(f"A {_HYPOTHESIS}.", markup=False)
     if found["notes"]:
         out.print(found["notes"], markup=False)
-    for kind in ("states", "inputs", "outputs", "readings"):
+    for kind in ("states", "inputs", "events", "outputs", "readings"):
         if not found[kind]:
             continue
         _section(kind)
@@ -103,11 +103,12 @@ def show(
     if found["residual_errors"]:
         _section("residual errors")
         kinds = ("additive", "proportional", "logarithmic")
-        rows = [("output", *kinds, "study", "source")]
+        errors = [("output", *kinds, "study", "source")]
         for r in found["residual_errors"]:
-            sizes = [f"{r[k]:.4g}" if r[k] else "-" for k in kinds]
-            rows.append((r["output"], *sizes, r["study"], numbers[r["source"]]))
-        print_columns(rows, indent=2)
+            additive, proportional, logarithmic = (f"{r[k]:.4g}" if r[k] else "-" for k in kinds)
+            source = numbers[r["source"]]
+            errors.append((r["output"], additive, proportional, logarithmic, r["study"], source))
+        print_columns(errors, indent=2)
     _section("scenarios")
     _print_scenarios(model(name))
     _section("published values")
@@ -243,7 +244,7 @@ def _print_settable(m: OrganModel) -> None:
     print_columns([(n, v.title if v else "catalogue defaults") for n, v in variants(m).items()], indent=4)
     out.print("  scenarios", markup=False)
     _print_scenarios(m, indent=4)
-    out.print("  --set: parameters, then inputs", markup=False)
+    out.print("  --set: parameters, then inputs and events", markup=False)
     rows = [
         (name, f"{default:.10g}", unit, _bounds(list(bounds)), meaning)
         for name, (unit, default, bounds, meaning) in settable(m).items()
