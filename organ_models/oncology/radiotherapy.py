@@ -27,7 +27,7 @@ _KILLED_BY_2_GY = 0.25
 class Parameters:
     initial_volume: Array = parameter(
         1.0,
-        "cm3",
+        "mm3",
         "V(0); 1: volumes are relative to it",
         source=PROKOPIOU_2015,
         bounds=(1e-9, 1e6),
@@ -66,7 +66,7 @@ class Parameters:
 
 @variables
 class State:
-    log_volume: Array = variable("1", "ln(volume / cm3)")
+    log_volume: Array = variable("1", "ln(volume / mm3)")
 
 
 @variables
@@ -81,7 +81,7 @@ class Inputs:
 
 @variables
 class Outputs:
-    volume: Array = variable("cm3", "tumour volume", quantity="tumour_volume")
+    volume: Array = variable("mm3", "tumour volume", quantity="tumour_volume")
     relative_volume: Array = variable("1", "V / V(0)")
 
 

@@ -13,6 +13,7 @@ from organ_models.model import fields, values
 from organ_models.scenarios import in_variant
 from organ_models.units import conversion
 from organ_models.variability import lower_factor
+from vht.quantities import quantity
 
 MODELS = list(catalogue().values())
 
@@ -95,6 +96,16 @@ def test_random_effects_have_a_valid_covariance(m: OrganModel) -> None:
         assert f.omega2 >= 0, name
         assert f.effect != "log-normal" or f.omega2 == 0 or f.default > 0, name
         assert f.effect != "logit-normal" or 0 < f.default < 1, name
+
+
+@pytest.mark.parametrize("m", MODELS, ids=lambda m: m.name)
+def test_clinical_quantities_are_in_their_own_unit(m: OrganModel) -> None:
+    """Records set parameters, and trials read outputs, as they are."""
+    for kind in (m.Parameters, m.Outputs):
+        for name, f in fields(kind).items():
+            if f.quantity is not None:
+                found = conversion(f.unit, quantity(f.quantity).unit)
+                assert (found.factor, found.offset) == (1.0, 0.0), name
 
 
 @pytest.mark.parametrize("m", MODELS, ids=lambda m: m.name)
