@@ -78,7 +78,7 @@ class Outputs:
 def switching_rate(log_weight: Array, exponential_rate: Array, linear_rate: Array) -> Array:
     """Relative growth rate of Simeoni's law, /d, in logarithms: the power of 20 alone would overflow."""
     beyond = SWITCH * (log_weight + jnp.log(exponential_rate) - jnp.log(linear_rate))
-    softened = jnp.maximum(beyond, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(beyond)))
+    softened = jnp.maximum(beyond, 0.0) + jnp.log(1.0 + jnp.exp(-jnp.abs(beyond)))
     return exponential_rate * jnp.exp(-softened / SWITCH)
 
 

@@ -11,6 +11,7 @@ carried as its logarithm. VEGF, whose loss the drug slows, and sVEGFR-2 respond 
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 
 from organ_models.model import Array, OrganModel, parameter, variable, variables
@@ -198,6 +199,10 @@ class Outputs:
     kit: Array = variable("pg/mL", "sKIT")
 
 
+_NO_EXPOSURE = 1e-30
+"""Exposure, mg.h/L, that is none, and keeps the logarithm and its derivative finite."""
+
+
 def initial(p: Parameters) -> State:
     return State(
         log_size=jnp.log(p.baseline_sum_of_diameters),
@@ -210,8 +215,9 @@ def initial(p: Parameters) -> State:
 
 
 def _inhibition(exposure: Array, half: Array, steepness: Array) -> Array:
-    relative = (exposure / half) ** steepness
-    return relative / (1.0 + relative)
+    """AUC^h / (IC50^h + AUC^h), without a power, which native code has not in vectors; 0 off drug."""
+    relative = jnp.log(jnp.maximum(exposure, _NO_EXPOSURE)) - jnp.log(half)
+    return jax.nn.sigmoid(steepness * relative)
 
 
 def derivative(time: Array, x: State, p: Parameters, u: Inputs) -> State:

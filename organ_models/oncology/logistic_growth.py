@@ -61,7 +61,7 @@ class Generalised:
 
 
 def logistic_rate(log_volume: Array, p: Logistic, u: Inputs) -> Array:
-    return p.growth_rate * -jnp.expm1(log_volume - jnp.log(p.carrying_capacity)) - u.kill_rate
+    return p.growth_rate * (1.0 - jnp.exp(log_volume - jnp.log(p.carrying_capacity))) - u.kill_rate
 
 
 def generalised_rate(log_volume: Array, p: Generalised, u: Inputs) -> Array:
