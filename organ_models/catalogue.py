@@ -33,8 +33,25 @@ from organ_models.oncology.simeoni import SIMEONI
 from organ_models.oncology.stein_fojo import ALK_LUNG_CANCER, STEIN_ANTIGEN
 from organ_models.oncology.struemper import STRUEMPER_LUNG_CANCER
 from organ_models.pharmacology.arteriolar_dilator import ARTERIOLAR_DILATOR
+from organ_models.pharmacology.capecitabine import CAPECITABINE
+from organ_models.pharmacology.cardiac_troponin import ANTHRACYCLINE_TROPONIN_T, DOXORUBICIN_TROPONIN_I
+from organ_models.pharmacology.docetaxel import DOCETAXEL_ONOUE, DOCETAXEL_OZAWA
+from organ_models.pharmacology.docetaxel_neutropenia import (
+    DOCETAXEL_NEUTROPENIA_FRIBERG,
+    DOCETAXEL_NEUTROPENIA_KLOFT,
+    DOCETAXEL_NEUTROPENIA_OZAWA,
+)
+from organ_models.pharmacology.doxorubicin import DOXORUBICIN, DOXORUBICIN_CHILDREN
+from organ_models.pharmacology.paclitaxel import PACLITAXEL, PACLITAXEL_LINEAR
+from organ_models.pharmacology.paclitaxel_leukopenia import PACLITAXEL_LEUKOPENIA
+from organ_models.pharmacology.pembrolizumab import PEMBROLIZUMAB
+from organ_models.pharmacology.sunitinib import SUNITINIB
 from organ_models.pharmacology.sunitinib_blood_pressure import SUNITINIB_BLOOD_PRESSURE
 from organ_models.pharmacology.sunitinib_exposure import SUNITINIB_EXPOSURE
+from organ_models.pharmacology.sunitinib_neutropenia import SUNITINIB_NEUTROPENIA
+from organ_models.pharmacology.temozolomide import TEMOZOLOMIDE
+from organ_models.pharmacology.trastuzumab import TRASTUZUMAB
+from organ_models.pharmacology.trastuzumab_ejection_fraction import TRASTUZUMAB_EJECTION_FRACTION
 
 _MODELS = (
     SUNITINIB_EXPOSURE,
@@ -71,6 +88,25 @@ _MODELS = (
     ABIRATERONE_COMPETITION,
     RADIOTHERAPY,
     KUZNETSOV_IMMUNITY,
+    DOCETAXEL_OZAWA,
+    DOCETAXEL_ONOUE,
+    DOCETAXEL_NEUTROPENIA_KLOFT,
+    DOCETAXEL_NEUTROPENIA_OZAWA,
+    DOCETAXEL_NEUTROPENIA_FRIBERG,
+    PACLITAXEL,
+    PACLITAXEL_LINEAR,
+    PACLITAXEL_LEUKOPENIA,
+    CAPECITABINE,
+    TEMOZOLOMIDE,
+    PEMBROLIZUMAB,
+    SUNITINIB,
+    SUNITINIB_NEUTROPENIA,
+    DOXORUBICIN,
+    DOXORUBICIN_CHILDREN,
+    TRASTUZUMAB,
+    ANTHRACYCLINE_TROPONIN_T,
+    DOXORUBICIN_TROPONIN_I,
+    TRASTUZUMAB_EJECTION_FRACTION,
 )
 
 _CATALOGUE: Mapping[str, OrganModel] = MappingProxyType({m.name: m for m in _MODELS})

@@ -297,8 +297,8 @@ KLOFT_2006 = Reference(
     "kloft_2006",
     "Kloft C, Wallin J, Henningsson A, Chatelut E, Karlsson MO. Population pharmacokinetic-pharmacodynamic "
     "model for neutropenia with patient subgroup identification: comparison across anticancer drugs. "
-    "Clin Cancer Res 2006;12:5481-5490.",
-    "10.1158/1078-0432.CCR-06-0815",
+    "Clin Cancer Res 2006;12:5481-5490; parameters as in the DDMoRe model DDMODEL00000224 (Netterberg et al. "
+    "2017), to all digits.",
 )
 CROMBAG_2019 = Reference(
     "crombag_2019",

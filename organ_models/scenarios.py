@@ -72,8 +72,8 @@ class Scenario:
             (cyclic models). ``other_model.port`` is a port of a model that feeds this one.
         parameters: by parameter, the value it takes instead of its own.
         source: where it was taken from; none for the baseline.
-        feeds: by input port of a slow model, the output ``other_model.port`` that feeds it: the scenario is run
-            with that model of the catalogue at its defaults.
+        feeds: by input port of a slow model, the output ``other_model.port`` that feeds it: the scenario is
+            run with that model of the catalogue at its defaults.
     """
 
     name: str

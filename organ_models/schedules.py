@@ -24,11 +24,12 @@ class Schedule:
 
     Attributes:
         times: instants, d from the start, increasing, from 0 on, shape ``(k,)``.
-        amounts: at an event port what arrives at each instant, at an input port what holds from it to the next
-            (before the first, nothing); shape ``(k,)``, or ``(k, n)`` where patients differ.
+        amounts: at an event port what arrives at each instant, at an input port what holds from it to the
+            next (before the first, nothing); shape ``(k,)``, or ``(k, n)`` where patients differ.
 
     Raises:
-        ValueError: instants that do not increase, or amounts that do not fit them or are not numbers from 0 on.
+        ValueError: instants that do not increase, or amounts that do not fit them or are not numbers from
+            0 on.
     """
 
     times: np.ndarray

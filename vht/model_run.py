@@ -121,8 +121,8 @@ def run_model(
         model: a catalogue name, or a model.
         variant: parameter set.
         scenario: condition; it multiplies parameters of the variant and feeds inputs.
-        settings: by parameter (as published), input port (every day, or held) or event (every day), its value; applied
-            after the scenario.
+        settings: by parameter (as published), input port (every day, or held) or event (every day), its
+            value; applied after the scenario.
         day: when a slow model is read, a whole number from 0; :data:`DAY` if absent. A reading is
             taken before the dose of its day.
 
@@ -191,7 +191,7 @@ def run_cases(
 
 
 def settable(model: OrganModel) -> dict[str, tuple[str, float, tuple[float, float], str]]:
-    """What ``settings`` may name: by name, unit, default, bounds and meaning; parameters, inputs and events."""
+    """What ``settings`` may name: parameters, inputs and events, with unit, default, bounds and meaning."""
     declared = fields(model.Parameters) | fields(model.Inputs) | fields(model.Events)
     return {name: (f.unit, float(f.default or 0.0), f.bounds, f.doc) for name, f in declared.items()}
 

@@ -30,7 +30,7 @@ class SteppedKernel(Kernel):
         self.problem = problem
 
     def march(self) -> None:
-        """``march(13 pointers, readings, columns)``; ``out``: outputs of every reading, then the last states."""
+        """``march(13 pointers, readings, columns)``; ``out``: outputs of all readings, then last states."""
         problem = self.problem
         a, pointers, (readings, columns) = self.function("march", _POINTERS, INTEGER, INTEGER)
         a.reciprocals = False  # a ratio to a baseline is one at the baseline, to the bit

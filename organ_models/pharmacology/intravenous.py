@@ -37,8 +37,8 @@ class Disposition:
     Attributes:
         clearance: L/d.
         central: volume, L.
-        peripheral: for each peripheral compartment, the clearance between it and the central one (L/d) and its
-            volume (L).
+        peripheral: for each peripheral compartment, the clearance between it and the central one (L/d) and
+            its volume (L).
     """
 
     clearance: Any

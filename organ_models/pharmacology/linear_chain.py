@@ -1,13 +1,13 @@
 """Linear compartments: absorption, distribution, elimination and metabolites, exactly between doses.
 
-Amounts follow ``x' = A x + b``: a compartment gives to others and loses, and ``b`` runs in at a constant rate.
-:func:`propagate` gives ``x(t) = s + exp(A t) (x(0) - s)`` with the steady state ``s = -A⁻¹ b``.
+Amounts follow ``x' = A x + b``: a compartment gives to others and loses, and ``b`` runs in at a constant
+rate. :func:`propagate` gives ``x(t) = s + exp(A t) (x(0) - s)`` with the steady state ``s = -A⁻¹ b``.
 
 The exponential never divides by a difference of rates, so that confluent rates (absorption as fast as
-elimination) are safe in value and in gradient. One compartment is an exponential; two have a closed form in the
-entire functions cosh √z and sinh √z / √z; three and more are scaled and squared. What is squared at first is
-``exp(A t) - 1``, which keeps the digits of slow rates beside fast ones, at last ``exp(A t)`` itself, which
-keeps those of what has almost gone.
+elimination) are safe in value and in gradient. One compartment is an exponential; two have a closed form in
+the entire functions cosh √z and sinh √z / √z; three and more are scaled and squared. What is squared at
+first is ``exp(A t) - 1``, which keeps the digits of slow rates beside fast ones, at last ``exp(A t)``
+itself, which keeps those of what has almost gone.
 
 Everything is elementwise over patients; entries that are always zero are None and cost nothing.
 """
@@ -57,7 +57,7 @@ def mammillary(clearance: Any, central: Any, *peripheral: tuple[Any, Any]) -> Ma
         central: volume, L.
         peripheral: for each, the clearance between it and the central one (L/d), and its volume (L).
     """
-    transfers = {}
+    transfers: dict[tuple[int, int], Any] = {}
     for number, (exchange, volume) in enumerate(peripheral, start=1):
         transfers |= {(0, number): exchange / central, (number, 0): exchange / volume}
     return flows(1 + len(peripheral), transfers, {0: clearance / central})
@@ -118,7 +118,8 @@ def _entire(square: Any, shift: Any) -> tuple[Any, Any]:
     near = square < _NEAR
     root = jnp.sqrt(jnp.where(near, 1.0, square))
     small = jnp.where(near, square, 0.0)
-    even = odd = 0.0
+    even: Any = 0.0
+    odd: Any = 0.0
     for k in reversed(range(7)):  # Horner
         even = even * small + 1.0 / math.factorial(2 * k)
         odd = odd * small + 1.0 / math.factorial(2 * k + 1)
@@ -170,7 +171,7 @@ def _steady(matrix: Matrix, inflow: Sequence[Any]) -> list[Any]:
         for i in range(k + 1, size):
             if left[i][k] is None:
                 continue
-            share = left[i][k] / left[k][k]
+            share = left[i][k] / _value(left[k][k])
             for j in range(k + 1, size):
                 left[i][j] = _subtract(left[i][j], _multiply(share, left[k][j]))
             right[i] = _subtract(right[i], _multiply(share, right[k]))

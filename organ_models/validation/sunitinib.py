@@ -68,6 +68,20 @@ PRESSURE_CHECKS = (
         day=364,
     ),
 )
+NEUTROPHIL_SCENARIOS = tuple(
+    Scenario(
+        name,
+        title,
+        inputs={"hansson_gist.daily_exposure": pattern},
+        feeds={"vegfr3_relative_change": "hansson_gist.vegfr3_relative_change"},
+        source=HANSSON_2013_ADVERSE,
+    )
+    for (name, title), pattern in zip(_TWO_SCHEDULES, _patterns(EXPOSURE), strict=True)
+)
+NEUTROPHIL_CHECKS = (
+    *_table("neutrophils", "10*9/L", 0.002, "intermittent", {2: 4.059, 6: 2.352, 12: 2.235, 48: 2.226}),
+    *_table("neutrophils", "10*9/L", 0.002, "continuous", {6: 2.069, 24: 2.078}),
+)
 EXPOSURE_CHECKS = (
     Check(
         "daily_exposure",
