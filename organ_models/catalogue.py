@@ -17,7 +17,22 @@ from organ_models.cardiovascular.shi_hose import SHI_HOSE_CIRCULATION
 from organ_models.cardiovascular.smith import SMITH_CIRCULATION
 from organ_models.cardiovascular.ursino import URSINO_CIRCULATION
 from organ_models.model import OrganModel
+from organ_models.oncology.abiraterone_competition import ABIRATERONE_COMPETITION
+from organ_models.oncology.bruno import BRUNO_BREAST_CANCER
+from organ_models.oncology.chatterjee import CHATTERJEE_LUNG_CANCER
+from organ_models.oncology.claret import CLARET_MONET1
+from organ_models.oncology.exponential_growth import EXPONENTIAL_GROWTH
+from organ_models.oncology.exponential_linear import EXPONENTIAL_LINEAR_GROWTH, KOCH_GROWTH
+from organ_models.oncology.gompertz import GOMPERTZ, GOMPERTZ_CAPACITY
 from organ_models.oncology.hansson_gist import HANSSON_GIST
+from organ_models.oncology.kuznetsov import KUZNETSOV_IMMUNITY
+from organ_models.oncology.logistic_growth import GENERALISED_LOGISTIC_GROWTH, LOGISTIC_GROWTH
+from organ_models.oncology.low_grade_glioma import MAZZOCCO_GLIOMA, RIBBA_GLIOMA
+from organ_models.oncology.power_law import POWER_LAW_GROWTH, VON_BERTALANFFY_GROWTH
+from organ_models.oncology.radiotherapy import RADIOTHERAPY
+from organ_models.oncology.simeoni import SIMEONI
+from organ_models.oncology.stein_fojo import ALK_LUNG_CANCER, STEIN_ANTIGEN
+from organ_models.oncology.struemper import STRUEMPER_LUNG_CANCER
 from organ_models.pharmacology.antihypertensives import ANTIHYPERTENSIVES
 from organ_models.pharmacology.arteriolar_dilator import ARTERIOLAR_DILATOR
 from organ_models.pharmacology.capecitabine import CAPECITABINE
@@ -56,6 +71,27 @@ _MODELS = (
     SMITH_CIRCULATION,
     URSINO_CIRCULATION,
     ARTERIOLAR_DILATOR,
+    EXPONENTIAL_GROWTH,
+    LOGISTIC_GROWTH,
+    GENERALISED_LOGISTIC_GROWTH,
+    GOMPERTZ,
+    GOMPERTZ_CAPACITY,
+    POWER_LAW_GROWTH,
+    VON_BERTALANFFY_GROWTH,
+    EXPONENTIAL_LINEAR_GROWTH,
+    KOCH_GROWTH,
+    SIMEONI,
+    STEIN_ANTIGEN,
+    ALK_LUNG_CANCER,
+    STRUEMPER_LUNG_CANCER,
+    CHATTERJEE_LUNG_CANCER,
+    CLARET_MONET1,
+    BRUNO_BREAST_CANCER,
+    RIBBA_GLIOMA,
+    MAZZOCCO_GLIOMA,
+    ABIRATERONE_COMPETITION,
+    RADIOTHERAPY,
+    KUZNETSOV_IMMUNITY,
     DOCETAXEL_OZAWA,
     DOCETAXEL_ONOUE,
     DOCETAXEL_NEUTROPENIA_KLOFT,

@@ -30,6 +30,7 @@ import jax
 import numpy as np
 
 from organ_models.units import conversion
+from organ_models.variability import Effect, Residual
 
 if TYPE_CHECKING:
     from organ_models.scenarios import Check, Scenario, Variant
@@ -63,10 +64,11 @@ class Field:
         working_unit: unit in which the equations use it, when the published one differs.
         default: published value (parameters) or value of an unconnected port (inputs).
         bounds: closed interval outside which a parameter is refused.
-        omega2: variance of the log-normal inter-individual random effect (0: none).
+        omega2: variance of the inter-individual random effect (0: none).
         source: where the value comes from.
         certainty: verified in the source, derived for this project, or an assumption.
         quantity: clinical quantity (``vht.quantities``) that sets this parameter or that this output is.
+        effect: the scale on which the random effect is normal.
     """
 
     unit: str
@@ -78,6 +80,7 @@ class Field:
     source: Reference | None = None
     certainty: Certainty = "verified"
     quantity: str | None = None
+    effect: Effect = "log-normal"
 
 
 def parameter(
@@ -91,9 +94,10 @@ def parameter(
     omega2: float = 0.0,
     certainty: Certainty = "verified",
     quantity: str | None = None,
+    effect: Effect = "log-normal",
 ) -> Any:
     """Declare a parameter; see :class:`Field`."""
-    declared = Field(unit, doc, working_unit, default, bounds, omega2, source, certainty, quantity)
+    declared = Field(unit, doc, working_unit, default, bounds, omega2, source, certainty, quantity, effect)
     return dataclasses.field(default=default, metadata={"declared": declared})
 
 
@@ -234,7 +238,12 @@ class OrganModel:
         stride: steps between events of a slow model without a closed form.
         stiff: whether a slow model needs an implicit solver.
         own_names: whether reports call outputs by their own names, not by those of their quantities.
-        covariances: covariance of pairs of log-normal random effects.
+        covariances: covariance of pairs of random effects, each on its own scale; a full published block is
+            all its pairs, and one effect that several parameters share is a covariance as large as their
+            variances.
+        residuals: published residual errors of outputs; the first of an output is the one to use by default.
+        hypothesis: the model states a hypothesis and must not be used to predict; lists and
+            records of models say so.
         references: the papers behind the model.
         notes: limits that a reader of a report must know.
         variants: parameter sets beside the default one.
@@ -266,6 +275,8 @@ class OrganModel:
     stiff: bool = False
     own_names: bool = False
     covariances: Mapping[tuple[str, str], float] = dataclasses.field(default_factory=dict)
+    residuals: tuple[Residual, ...] = ()
+    hypothesis: bool = False
     notes: str = ""
     variants: tuple[Variant, ...] = ()
     scenarios: tuple[Scenario, ...] = ()
@@ -288,7 +299,7 @@ class OrganModel:
         return type(parameters)(**converted)
 
     def random_effects(self) -> Iterator[tuple[tuple[str, ...], list[list[float]]]]:
-        """Blocks of correlated log-normal effects: parameter names and their covariance matrix."""
+        """Blocks of correlated random effects: parameter names and their covariance matrix."""
         variance = {name: f.omega2 for name, f in fields(self.Parameters).items() if f.omega2 > 0}
         left = list(variance)
         while left:

@@ -8,8 +8,9 @@ from typing import Any
 from organ_models.model import Field, OrganModel, Reference, fields
 from organ_models.scenarios import Check, Pattern, Scenario, scenarios, variants
 from organ_models.schedules import Schedule
+from organ_models.variability import Residual
 
-SCHEMA = "vht-organ-model/1"
+SCHEMA = "vht-organ-model/2"
 
 
 def record(model: OrganModel) -> dict[str, Any]:
@@ -21,7 +22,8 @@ def record(model: OrganModel) -> dict[str, Any]:
     Returns:
         Plain dictionaries, lists, texts, numbers and None. Units are UCUM. ``bounds`` are
         ``[lowest, highest]`` with None where there is no limit; ``spread`` is the variance of the
-        log-normal inter-individual effect (0: none); sources are keys of ``references``.
+        inter-individual effect (0: none), log-normal unless ``effect`` names another scale; residual
+        errors are SDs; sources are keys of ``references``.
     """
     made = {
         "schema": SCHEMA,
@@ -30,8 +32,10 @@ def record(model: OrganModel) -> dict[str, Any]:
         "version": model.version,
         "clock": model.clock,
         "notes": model.notes,
+        "hypothesis": model.hypothesis,
         "states": _variables(model.State),
         "inputs": _variables(model.Inputs),
+        "events": _variables(model.Events),
         "signals": _variables(model.Signals),
         "outputs": _variables(model.Outputs),
         "readings": _variables(model.cycle.Readings) if model.cycle else [],
@@ -39,11 +43,13 @@ def record(model: OrganModel) -> dict[str, Any]:
         "covariances": [
             {"parameters": list(names), "covariance": c} for names, c in model.covariances.items()
         ],
+        "residual_errors": [_residual(r) for r in model.residuals],
         "variants": [
             {
                 "name": name,
                 "title": v.title if v else "catalogue defaults",
                 "parameters": dict(v.parameters) if v else {},
+                "spreads": dict(v.variances) if v else {},
                 "source": v.source.key if v else None,
             }
             for name, v in variants(model).items()
@@ -69,6 +75,7 @@ def _cited(model: OrganModel) -> list[Reference]:
     added = [
         *(v.source for v in model.variants),
         *(s.source for s in model.scenarios if s.source),
+        *(r.source for r in model.residuals),
         *(c.source for c in model.checks),
     ]
     return list({r.key: r for r in (*model.references, *added)}.values())
@@ -103,6 +110,18 @@ def _parameter(name: str, declared: Field) -> dict[str, Any]:
         "source": declared.source.key if declared.source else "",
         "certainty": declared.certainty,
         **({} if declared.quantity is None else {"quantity": declared.quantity}),
+        **({} if declared.effect == "log-normal" else {"effect": declared.effect}),
+    }
+
+
+def _residual(residual: Residual) -> dict[str, Any]:
+    return {
+        "output": residual.output,
+        "additive": residual.additive,
+        "proportional": residual.proportional,
+        "logarithmic": residual.logarithmic,
+        "study": residual.study,
+        "source": residual.source.key,
     }
 
 

@@ -199,6 +199,161 @@ PHYSIOLIBRARY_SMITH = Reference(
     "reproduce the published output table of Smith et al. 2004; with reference values computed for this "
     "project by an implementation of its own (Runge–Kutta at 1e-5 s).",
 )
+BENZEKRY_2014 = Reference(
+    "benzekry_2014",
+    "Benzekry S, Lamont C, Beheshti A, et al. Classical mathematical models for description and prediction "
+    "of experimental tumor growth. PLoS Comput Biol 2014;10:e1003800.",
+    "10.1371/journal.pcbi.1003800",
+)
+VAGHI_2020 = Reference(
+    "vaghi_2020",
+    "Vaghi C, Rodallec A, Fanciullino R, et al. Population modeling of tumor growth curves and the reduced "
+    "Gompertz model improve prediction of the age of experimental tumors. PLoS Comput Biol 2020;16:e1007178.",
+    "10.1371/journal.pcbi.1007178",
+)
+MOUSE_GROWTH_FITS = Reference(
+    "mouse_growth_fits",
+    "Medians of least-squares fits, animal by animal, to 10 published growth curves of Lewis lung carcinoma "
+    "(96 volumes; Vaghi 2020, Benzekry 2014), computed for this project.",
+)
+GROWTH_REGRESSION = Reference(
+    "growth_regression",
+    "Regression values of the growth laws from 1 mm3, computed for this project by an implementation of "
+    "its own.",
+)
+SIMEONI_2004 = Reference(
+    "simeoni_2004",
+    "Simeoni M, Magni P, Cammia C, et al. Predictive pharmacokinetic-pharmacodynamic modeling of tumor "
+    "growth kinetics in xenograft models after administration of anticancer agents. Cancer Res "
+    "2004;64:1094-1101.",
+    "10.1158/0008-5472.CAN-03-2524",
+)
+STROEMBERG_HOOKER = Reference(
+    "stroemberg_hooker",
+    "Strömberg EA, Hooker AC (PMC5660732), Table I: the parameters of Simeoni et al. 2004 by compound and "
+    "experiment.",
+)
+KOCH_2009 = Reference(
+    "koch_2009",
+    "Koch G, Walz A, Lahu G, Schropp J. Modeling of tumor growth and anticancer effects of combination "
+    "therapy. J Pharmacokinet Pharmacodyn 2009;36:179-197.",
+    "10.1007/s10928-009-9117-9",
+)
+SIMEONI_REGRESSION = Reference(
+    "simeoni_2004_regression",
+    "Regression values of the equations of Simeoni et al. 2004 (paclitaxel, experiment 3), computed for this "
+    "project by an implementation of its own.",
+)
+STEIN_2008 = Reference(
+    "stein_2008",
+    "Stein WD, Figg WD, Dahut W, et al. Tumor growth rates derived from data for patients in a clinical "
+    "trial correlate strongly with patient survival. Oncologist 2008;13:1046-1054.",
+    "10.1634/theoncologist.2008-0075",
+)
+ALK_NSCLC = Reference(
+    "alk_nsclc_tumour_growth",
+    "External validation of tumour growth inhibition in ALK-positive non-small-cell lung cancer, alectinib "
+    "and crizotinib (PMC10363035), read in a published transcription.",
+)
+STRUEMPER_2025 = Reference(
+    "struemper_2025",
+    "Struemper H, Rathi C, Muliaditan M, et al. Development of a joint tumor size-overall survival "
+    "modeling and simulation framework supporting oncology development decision-making. CPT "
+    "Pharmacometrics Syst Pharmacol 2025;14:1006-1017.",
+    "10.1002/psp4.70002",
+)
+STRUEMPER_REGRESSION = Reference(
+    "struemper_2025_regression",
+    "Regression values of the equations of Struemper et al. 2025, computed for this project by an "
+    "implementation of its own.",
+)
+CHATTERJEE_2016 = Reference(
+    "chatterjee_2016",
+    "Chatterjee M, Turner DC, Felip E, et al. Systematic evaluation of pembrolizumab dosing in patients with "
+    "advanced non-small-cell lung cancer. Ann Oncol 2016;27:1291-1298.",
+    "10.1093/annonc/mdw174",
+)
+CHATTERJEE_REGRESSION = Reference(
+    "chatterjee_2016_regression",
+    "Regression values of the equation of Chatterjee et al. 2016, computed for this project by an "
+    "implementation of its own.",
+)
+CLARET_2014 = Reference(
+    "claret_2014",
+    "Claret L, Bruno R, Lu JF, et al. Exploratory modeling and simulation to support development of "
+    "motesanib in Asian patients with non-small cell lung cancer based on MONET1 study results. Clin "
+    "Pharmacol Ther 2014;95:446-451.",
+    "10.1038/clpt.2014.11",
+)
+CLARET_REGRESSION = Reference(
+    "claret_2014_regression",
+    "Regression values of the equation of Claret et al. 2014, computed for this project by an "
+    "implementation of its own.",
+)
+BRUNO_2012 = Reference(
+    "bruno_2012",
+    "Bruno R, Lindbom L, Schaedeli Stark F, et al. Simulations to assess phase II noninferiority trials of "
+    "different doses of capecitabine in combination with docetaxel for metastatic breast cancer. CPT "
+    "Pharmacometrics Syst Pharmacol 2012;1:e19.",
+    "10.1038/psp.2012.20",
+)
+BRUNO_REGRESSION = Reference(
+    "bruno_2012_regression",
+    "Regression values of the equations of Bruno et al. 2012 for the typical patient, computed for this "
+    "project by an implementation of its own.",
+)
+RIBBA_2012 = Reference(
+    "ribba_2012",
+    "Ribba B, Kaloshi G, Peyre M, et al. A tumor growth inhibition model for low-grade glioma treated with "
+    "chemotherapy or radiotherapy. Clin Cancer Res 2012;18:5071-5080.",
+    "10.1158/1078-0432.CCR-12-0084",
+)
+MAZZOCCO_2015 = Reference(
+    "mazzocco_2015",
+    "Mazzocco P, Barthélémy C, Kaloshi G, et al. Prediction of response to temozolomide in low-grade glioma "
+    "patients based on tumor size dynamics and genetic characteristics. CPT Pharmacometrics Syst Pharmacol "
+    "2015;4:728-737.",
+    "10.1002/psp4.54",
+)
+GLIOMA_REGRESSION = Reference(
+    "low_grade_glioma_regression",
+    "Regression values of the equations of Ribba et al. 2012 and Mazzocco et al. 2015 for the typical "
+    "patient, computed for this project by an implementation of its own.",
+)
+ZHANG_2022 = Reference(
+    "zhang_2022",
+    "Zhang J, Cunningham J, Brown J, Gatenby R. Evolution-based mathematical models significantly prolong "
+    "response to abiraterone in metastatic castrate-resistant prostate cancer and identify strategies to "
+    "further improve outcomes. eLife 2022;11:e76284.",
+    "10.7554/eLife.76284",
+)
+CUNNINGHAM_FITS = Reference(
+    "cunningham_fits",
+    "Cunningham JJ, Zhang J et al. Fitted starts of the patients of the abiraterone trials, published with "
+    "the program (CC0 1.0).",
+)
+PROKOPIOU_2015 = Reference(
+    "prokopiou_2015",
+    "Prokopiou S, Moros EG, Poleszczuk J, et al. A proliferation saturation index to predict radiation "
+    "response and personalize radiotherapy fractionation. Radiat Oncol 2015;10:159.",
+    "10.1186/s13014-015-0465-x",
+)
+RADIOTHERAPY_REGRESSION = Reference(
+    "radiotherapy_regression",
+    "Regression values of the equations of Prokopiou et al. 2015 for 30 weekday fractions, computed for this "
+    "project by an implementation of its own.",
+)
+KUZNETSOV_1994 = Reference(
+    "kuznetsov_1994",
+    "Kuznetsov VA, Makalkin IA, Taylor MA, Perelson AS. Nonlinear dynamics of immunogenic tumors: parameter "
+    "estimation and global bifurcation analysis. Bull Math Biol 1994;56:295-321.",
+    "10.1007/BF02460644",
+)
+KUZNETSOV_REGRESSION = Reference(
+    "kuznetsov_1994_regression",
+    "Equilibria of the equations of Kuznetsov et al. 1994, computed for this project by an implementation "
+    "of its own.",
+)
 OZAWA_2007 = Reference(
     "ozawa_2007",
     "Ozawa K, Minami H, Sato H. Population pharmacokinetic and pharmacodynamic analysis for time courses of "

@@ -6,9 +6,11 @@ value and a test run the same numbers.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -29,12 +31,16 @@ Reading = Literal["value", "change", "minimum", "maximum", "day of the minimum"]
 
 @dataclass(frozen=True)
 class Variant:
-    """A named parameter set of a model; parameters that it leaves out keep their default."""
+    """A named parameter set of a model; parameters that it leaves out keep their default.
+
+    ``variances`` are variances of random effects that differ from those of the default.
+    """
 
     name: str
     title: str
     parameters: Mapping[str, float]
     source: Reference
+    variances: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -161,6 +167,53 @@ class Check:
 def variants(model: OrganModel) -> dict[str, Variant | None]:
     """The parameter sets of a model by name; ``default`` is its catalogue defaults."""
     return {DEFAULT_VARIANT: None} | {v.name: v for v in model.variants}
+
+
+def in_variant(model: OrganModel, name: str) -> OrganModel:
+    """The model with one of its variants for its default: to compose, and to draw a population of it.
+
+    Args:
+        model: any organ model.
+        name: one of its variants.
+
+    Returns:
+        A model of the same name whose parameters' published values and variances are the variant's. It has no
+        scenarios, checks and variants of its own. Asked twice, it is the same object.
+
+    Raises:
+        ValueError: no such variant; names those there are.
+    """
+    if name not in variants(model):
+        raise ValueError(f"{model.name} has no variant '{name}'; known: {', '.join(variants(model))}")
+    return model if name == DEFAULT_VARIANT else _in_variant(model, name)
+
+
+@functools.cache
+def _in_variant(model: OrganModel, name: str) -> OrganModel:
+    from organ_models.model import fields, variables
+
+    chosen = variants(model)[name]
+    assert chosen is not None
+    made: list[tuple[str, Any, Any]] = []
+    for port, declared in fields(model.Parameters).items():
+        value = chosen.parameters.get(port, declared.default)
+        variance = chosen.variances.get(port, declared.omega2)
+        changed = dataclasses.replace(declared, default=value, omega2=variance)
+        if port in chosen.parameters:
+            changed = dataclasses.replace(changed, source=chosen.source)
+        made.append((port, Any, field(default=value, metadata={"declared": changed})))
+    cls = type(
+        "Parameters", (), {"__annotations__": {n: t for n, t, _ in made}, **{n: f for n, _, f in made}}
+    )
+    return dataclasses.replace(
+        model,
+        Parameters=variables(cls),
+        title=f"{model.title}: {chosen.title}",
+        references=tuple(dict.fromkeys((*model.references, chosen.source))),
+        variants=(),
+        scenarios=(),
+        checks=(),
+    )
 
 
 def scenarios(model: OrganModel) -> dict[str, Scenario]:

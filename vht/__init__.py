@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vht.model_validation import Validation, validate
     from vht.patient import CompositionError, Coupling, VirtualPatient
     from vht.personalisation import Personalisation, personalise
-    from vht.population import Individuals, baseline_table, impute, individuals, typical
+    from vht.population import Individuals, baseline_table, impute, individuals, sample, typical
     from vht.quantities import QUANTITIES, Quantity, UnknownQuantity, quantity
     from vht.reflex import adapt
     from vht.sensitivities import Sensitivity, sensitivity
@@ -76,6 +76,7 @@ _HOME = {
     "personalise": "personalisation",
     "quantity": "quantities",
     "run_model": "model_run",
+    "sample": "population",
     "sensitivity": "sensitivities",
     "simulate": "simulation",
     "sunitinib_gist": "compositions",
@@ -124,6 +125,7 @@ __all__ = [
     "personalise",
     "quantity",
     "run_model",
+    "sample",
     "sensitivity",
     "simulate",
     "sunitinib_gist",

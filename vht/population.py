@@ -18,6 +18,7 @@ import pandas as pd
 
 from organ_models.model import Field, OrganModel, fields, take
 from organ_models.solvers import periodic_orbits
+from organ_models.variability import deviation_of, individual_value, lower_factor
 from vht.patient import VirtualPatient
 from vht.quantities import quantity
 from vht.randomness import normal
@@ -182,7 +183,7 @@ def individuals(patient: VirtualPatient, baseline: pd.DataFrame, *, seed: int) -
     """Draw every patient's parameters.
 
     A parameter that names a clinical quantity takes the patient's baseline value. The others of its
-    block of correlated log-normal effects are drawn from the distribution conditional on it. Draws hang
+    block of correlated random effects are drawn from the distribution conditional on it. Draws hang
     on (seed, study number, model, parameter).
 
     Args:
@@ -192,6 +193,30 @@ def individuals(patient: VirtualPatient, baseline: pd.DataFrame, *, seed: int) -
     """
     numbers = baseline["study_number"].to_numpy(dtype=np.int64)
     return Individuals(numbers, {m.name: _draw(m, baseline, numbers, seed) for m in patient.models.values()})
+
+
+def sample(patient: VirtualPatient | OrganModel, n: int, *, seed: int) -> Individuals:
+    """Draw a population from the published distributions, without any record.
+
+    Args:
+        patient: a composition, or one model.
+        n: how many.
+        seed: another seed is another population.
+
+    Returns:
+        :class:`Individuals` with study numbers from 0 on. The first ``m`` of ``n`` are those of a population
+        of ``m``. A parameter without a published spread has its published value.
+
+    Raises:
+        ValueError: fewer than none.
+
+    Example:
+        >>> people = vht.sample(vht.VirtualPatient(["claret_monet1"]), 1000, seed=1)
+    """
+    if n < 0:
+        raise ValueError(f"a population of {n} cannot be drawn; give a number from 0 on")
+    whole = VirtualPatient([patient]) if isinstance(patient, OrganModel) else patient
+    return individuals(whole, pd.DataFrame({"study_number": np.arange(n, dtype=np.int64)}), seed=seed)
 
 
 def _draw(model: OrganModel, baseline: pd.DataFrame, numbers: np.ndarray, seed: int) -> Any:
@@ -212,14 +237,17 @@ def _draw(model: OrganModel, baseline: pd.DataFrame, numbers: np.ndarray, seed: 
         spread = sigma[np.ix_(free, free)]
         if known:
             with np.errstate(all="ignore"):
-                effect = [np.log(recorded[names[i]] / float(declared[names[i]].default or 1)) for i in known]
+                effect = [
+                    deviation_of(declared[n].effect, float(declared[n].default or 0.0), recorded[n])
+                    for n in (names[i] for i in known)
+                ]
             weight = np.linalg.solve(sigma[np.ix_(known, known)], sigma[np.ix_(known, free)]).T
             mean = _combine(weight, effect)
             spread = spread - weight @ sigma[np.ix_(known, free)]
         luck = [normal(seed, numbers, f"{model.name}.{names[i]}") for i in free]
-        effects = mean + _combine(np.linalg.cholesky(spread), luck)
+        effects = mean + _combine(lower_factor(spread), luck)
         for row, i in enumerate(free):
-            drawn[names[i]] = drawn[names[i]] * np.exp(effects[row])
+            drawn[names[i]] = individual_value(declared[names[i]].effect, drawn[names[i]], effects[row])
     return model.Parameters(**{**drawn, **recorded})
 
 

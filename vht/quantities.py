@@ -144,6 +144,7 @@ _REGISTRY = (
     # oncology
     _q("target_lesion_diameter", "Target lesion, longest diameter", "mm", "33728-7", 0, 500),
     _q("sum_of_longest_diameters", "Sum of longest diameters", "mm", "", 0, 2500),
+    _q("tumour_volume", "Tumour volume", "mm3", "", 0, 1e7),
     _q("prostate_specific_antigen", "Prostate-specific antigen", "ng/mL", "2857-1", 0, 20000),
     _q("ecog_performance_status", "ECOG performance status", "1", "89247-1", 0, 5, decimals=0),
 )

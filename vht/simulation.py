@@ -208,7 +208,7 @@ def simulate(
     Example:
         >>> import vht
         >>> vht.simulate(vht.sunitinib_gist(), doses={"sunitinib_exposure.daily_dose": 37.5}, days=14)
-        Simulation(1 virtual patients, days 0 to 14, 0 failed, 28 outputs)
+        Simulation(1 virtual patients, days 0 to 14, 0 failed, 32 outputs)
     """
     require_float64()
     if transient:

@@ -10,7 +10,10 @@ import pytest
 from organ_models import OrganModel, catalogue, model
 from organ_models.catalogue import UnknownModel
 from organ_models.model import fields, values
+from organ_models.scenarios import in_variant
 from organ_models.units import conversion
+from organ_models.variability import lower_factor
+from vht.quantities import quantity
 
 MODELS = list(catalogue().values())
 
@@ -85,7 +88,46 @@ def test_closed_form_solves_the_equations(m: OrganModel) -> None:
 def test_random_effects_have_a_valid_covariance(m: OrganModel) -> None:
     for names, matrix in m.random_effects():
         assert len(names) == len(matrix)
-        np.linalg.cholesky(np.array(matrix))
+        lower = lower_factor(np.array(matrix))
+        np.testing.assert_allclose(lower @ lower.T, matrix, atol=1e-9 * np.max(matrix))
+    effects = {name: f.effect for name, f in fields(m.Parameters).items()}
+    assert {name for pair in m.covariances for name in pair} <= set(effects)
+    for name, f in fields(m.Parameters).items():
+        assert f.omega2 >= 0, name
+        assert f.effect != "log-normal" or f.omega2 == 0 or f.default > 0, name
+        assert f.effect != "logit-normal" or 0 < f.default < 1, name
+
+
+@pytest.mark.parametrize("m", MODELS, ids=lambda m: m.name)
+def test_clinical_quantities_are_in_their_own_unit(m: OrganModel) -> None:
+    """Records set parameters, and trials read outputs, as they are."""
+    for kind in (m.Parameters, m.Outputs):
+        for name, f in fields(kind).items():
+            if f.quantity is not None:
+                found = conversion(f.unit, quantity(f.quantity).unit)
+                assert (found.factor, found.offset) == (1.0, 0.0), name
+
+
+@pytest.mark.parametrize("m", MODELS, ids=lambda m: m.name)
+def test_residual_errors_are_those_of_outputs(m: OrganModel) -> None:
+    assert {r.output for r in m.residuals} <= set(fields(m.Outputs))
+    assert len({(r.output, r.study) for r in m.residuals}) == len(m.residuals)
+
+
+@pytest.mark.parametrize("m", [m for m in MODELS if m.variants], ids=lambda m: m.name)
+def test_a_variant_is_a_model_to_compose(m: OrganModel) -> None:
+    for variant in m.variants:
+        made = in_variant(m, variant.name)
+        declared = fields(made.Parameters)
+        assert list(declared) == list(fields(m.Parameters))
+        for name, f in fields(m.Parameters).items():
+            assert declared[name].default == variant.parameters.get(name, f.default)
+            assert declared[name].omega2 == variant.variances.get(name, f.omega2)
+        assert values(made.Parameters()) == {name: f.default for name, f in declared.items()}
+        assert in_variant(m, variant.name) is made
+        assert set(variant.variances) <= set(declared)
+    with pytest.raises(ValueError, match=m.variants[0].name):
+        in_variant(m, "none of them")
 
 
 def test_published_rates_are_put_on_the_models_clock_once() -> None:

@@ -21,7 +21,7 @@ MODELS = list(catalogue().values())
 
 @pytest.mark.parametrize("m", MODELS, ids=lambda m: m.name)
 def test_scenarios_and_variants_name_what_the_model_has_and_stay_within_bounds(m: OrganModel) -> None:
-    parameters, inputs = fields(m.Parameters), fields(m.Inputs)
+    parameters, inputs = fields(m.Parameters), fields(m.Inputs) | fields(m.Events)
     assert not set(parameters) & set(inputs)
     for variant in variants(m).values():
         start = {n: f.default for n, f in parameters.items()} | dict(variant.parameters if variant else {})

@@ -52,7 +52,7 @@ def test_the_gist_patient_says_what_it_is_made_of() -> None:
     assert patient.output_of("sum_of_longest_diameters") == "hansson_gist.sum_of_diameters"
     assert patient.output_of("platelets") is None
     assert {r.key for r in patient.references()} >= {"hansson_2013", "regazzoni_2022"}
-    assert "17 states" in repr(patient)
+    assert "19 states" in repr(patient)
 
 
 def test_units_that_cannot_be_converted_name_both_ends() -> None:

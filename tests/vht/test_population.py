@@ -6,8 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from organ_models import model
+from organ_models.scenarios import in_variant
 from tests.vht.people import gist_cohort, gist_patient, pseudonym
-from vht import Cohort, Observation, VirtualPatient, baseline_table, impute, individuals, sunitinib_gist
+from vht import (
+    Cohort,
+    Observation,
+    VirtualPatient,
+    baseline_table,
+    impute,
+    individuals,
+    sample,
+    sunitinib_gist,
+)
 from vht.population import heart_rate_prior, typical
 
 QUANTITIES = ["systolic_blood_pressure", "diastolic_blood_pressure", "sum_of_longest_diameters", "heart_rate"]
@@ -110,11 +121,11 @@ def test_a_patients_draws_do_not_depend_on_the_others() -> None:
     table = many(50, np.linspace(60, 100, 50))
     whole = individuals(sunitinib_gist(), table, seed=5)
     part = individuals(sunitinib_gist(), table.iloc[[31]].reset_index(drop=True), seed=5)
-    for model, record in whole.parameters.items():
+    for name_of_model, record in whole.parameters.items():
         for name, value in vars(record).items():
             assert (
                 np.broadcast_to(value, (50,))[31]
-                == np.broadcast_to(vars(part.parameters[model])[name], (1,))[0]
+                == np.broadcast_to(vars(part.parameters[name_of_model])[name], (1,))[0]
             )
 
 
@@ -149,3 +160,79 @@ def test_parameters_of_one_model_are_changed_for_all_or_for_each_and_mistakes_ar
         people.changed("cardiovascular", heart_rate=[70.0, 80.0])
     with pytest.raises(ValueError, match="no model 'heart'"):
         people.changed("heart", heart_rate=70.0)
+
+
+def test_one_effect_moves_the_three_residence_times_of_hansson_alike() -> None:
+    """Hansson 2013: one random effect of variance 0.0600 on the residence times of VEGF, sVEGFR-2 and -3."""
+    drawn = sample(model("hansson_gist"), 5000, seed=3).parameters["hansson_gist"]
+    effect = np.log(drawn.vegfr3_residence_time / 401)
+    np.testing.assert_allclose(np.log(drawn.vegf_residence_time / 91), effect, atol=1e-12)
+    np.testing.assert_allclose(np.log(drawn.vegfr2_residence_time / 554), effect, atol=1e-12)
+    assert np.var(effect) == pytest.approx(0.0600, rel=0.06)
+    assert np.var(np.log(drawn.kit_residence_time / 2430)) == pytest.approx(0.0753, rel=0.06)
+    assert np.corrcoef(effect, np.log(drawn.kit_residence_time))[0, 1] == pytest.approx(0, abs=0.05)
+
+
+def test_the_whole_published_covariance_is_drawn() -> None:
+    """Hansson 2013: covariance of the exposures that halve VEGF, sVEGFR-2, sVEGFR-3 and sKIT."""
+    drawn = sample(model("hansson_gist"), 40_000, seed=3).parameters["hansson_gist"]
+    names = ("vegf", "vegfr2", "vegfr3", "kit")
+    effects = np.stack([np.log(getattr(drawn, f"{n}_half_exposure")) for n in names])
+    published = [
+        [0.253, 0.198, 0.238, 0.218],
+        [0.198, 0.189, 0.252, 0.297],
+        [0.238, 0.252, 0.398, 0.936],
+        [0.218, 0.297, 0.936, 5.77],
+    ]
+    np.testing.assert_allclose(np.cov(effects), published, rtol=0.03, atol=0.01)
+
+
+def test_a_logit_normal_fraction_correlates_as_published() -> None:
+    """Chatterjee 2016: ln kg, ln kd and logit f have the covariance 1.21; -.33, 1.26; -.814, .631, 2.79."""
+    drawn = sample(model("chatterjee_lung_cancer"), 40_000, seed=3).parameters["chatterjee_lung_cancer"]
+    fraction = drawn.sensitive_fraction
+    assert ((fraction > 0) & (fraction < 1)).all()
+    effects = np.stack(
+        [
+            np.log(drawn.growth_rate / 0.00114),
+            np.log(drawn.kill_rate / 0.00265),
+            np.log(fraction / (1 - fraction)) - np.log(0.574 / 0.426),
+        ]
+    )
+    published = [[1.21, -0.33, -0.814], [-0.33, 1.26, 0.631], [-0.814, 0.631, 2.79]]
+    np.testing.assert_allclose(np.cov(effects), published, atol=0.04)
+
+
+def test_a_recorded_size_moves_what_is_correlated_with_it() -> None:
+    """Struemper 2025: var(ln TSb) 0.2645, cov(ln TSb, eta kg) 0.01911, cov(ln TSb, ln ks) -0.06367."""
+    n = 40_000
+    size = 86.07 * np.exp(np.sqrt(0.2645) * np.random.default_rng(1).standard_normal(n))
+    table = pd.DataFrame({"study_number": np.arange(n), "sum_of_longest_diameters": size})
+    name = "struemper_lung_cancer"
+    drawn = individuals(VirtualPatient([name]), table, seed=5).parameters[name]
+    assert np.array_equal(drawn.baseline_sum_of_diameters, size)
+    own = np.log(size / 86.07)
+    assert np.polyfit(own, drawn.growth_effect, 1)[0] == pytest.approx(0.01911 / 0.2645, abs=0.02)
+    shrinkage = np.log(drawn.shrinkage_rate / 0.01700)
+    assert np.polyfit(own, shrinkage, 1)[0] == pytest.approx(-0.06367 / 0.2645, abs=0.02)
+    assert np.cov(drawn.growth_effect, shrinkage)[0, 1] == pytest.approx(0.1504, abs=0.03)
+
+
+def test_a_sampled_population_does_not_hang_on_its_size() -> None:
+    few, many_ = (sample(model("claret_monet1"), n, seed=7) for n in (3, 50))
+    record = many_.take(np.arange(3)).parameters["claret_monet1"]
+    for name, value in vars(few.parameters["claret_monet1"]).items():
+        np.testing.assert_array_equal(value, getattr(record, name), err_msg=name)
+    other = sample(model("claret_monet1"), 3, seed=8).parameters["claret_monet1"]
+    assert not np.array_equal(other.growth_rate, record.growth_rate)
+    assert len(sample(sunitinib_gist(), 0, seed=1)) == 0
+    with pytest.raises(ValueError, match="from 0 on"):
+        sample(model("claret_monet1"), -1, seed=1)
+
+
+def test_a_variant_is_drawn_with_its_own_spread() -> None:
+    """ALK-positive lung cancer: KG of crizotinib 0.00438 /wk with a CV of 105 %, of alectinib 138 %."""
+    crizotinib = in_variant(model("alk_lung_cancer"), "crizotinib")
+    drawn = sample(crizotinib, 20_000, seed=7).parameters["alk_lung_cancer"].growth_rate
+    assert np.median(drawn) == pytest.approx(0.00438, rel=0.03)
+    assert np.var(np.log(drawn)) == pytest.approx(np.log1p(1.05**2), rel=0.04)

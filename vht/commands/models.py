@@ -17,6 +17,7 @@ models_app = typer.Typer(help="The catalogue of organ models, and the published 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 _CLOCKS = {"d": "days", "s": "seconds"}
+_HYPOTHESIS = "hypothesis, not for prediction"
 
 
 def register(app: typer.Typer) -> None:
@@ -44,7 +45,8 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
     for m in catalogue().values():
         states, parameters = len(fields(m.State)), len(fields(m.Parameters))
         clock = _CLOCKS.get(m.clock, m.clock)
-        rows.append((m.name, m.title, m.version, clock, str(states), str(parameters), validation_status(m)))
+        title = f"{m.title} ({_HYPOTHESIS})" if m.hypothesis else m.title
+        rows.append((m.name, title, m.version, clock, str(states), str(parameters), validation_status(m)))
     print_columns(rows, right=(4, 5))
 
 
@@ -65,9 +67,11 @@ def show(
         f"{found['title']} ({found['name']}), version {found['version']}, clock in {_CLOCKS[found['clock']]}"
     )
     out.print(f"[bold]{plain(heading)}[/bold]")
+    if found["hypothesis"]:
+        out.print(f"A {_HYPOTHESIS}.", markup=False)
     if found["notes"]:
         out.print(found["notes"], markup=False)
-    for kind in ("states", "inputs", "outputs", "readings"):
+    for kind in ("states", "inputs", "events", "outputs", "readings"):
         if not found[kind]:
             continue
         _section(kind)
@@ -92,7 +96,19 @@ def show(
             )
         )
     print_columns(rows, indent=2, right=(1,))
-    out.print("  spread: variance of the logarithm between individuals", markup=False)
+    out.print("  spread: variance between individuals, of the logarithm unless said otherwise", markup=False)
+    for p in found["parameters"]:
+        if "effect" in p:
+            out.print(f"  spread of {p['name']}: {p['effect']}", markup=False)
+    if found["residual_errors"]:
+        _section("residual errors")
+        kinds = ("additive", "proportional", "logarithmic")
+        errors = [("output", *kinds, "study", "source")]
+        for r in found["residual_errors"]:
+            additive, proportional, logarithmic = (f"{r[k]:.4g}" if r[k] else "-" for k in kinds)
+            source = numbers[r["source"]]
+            errors.append((r["output"], additive, proportional, logarithmic, r["study"], source))
+        print_columns(errors, indent=2)
     _section("scenarios")
     _print_scenarios(model(name))
     _section("published values")
@@ -228,7 +244,7 @@ def _print_settable(m: OrganModel) -> None:
     print_columns([(n, v.title if v else "catalogue defaults") for n, v in variants(m).items()], indent=4)
     out.print("  scenarios", markup=False)
     _print_scenarios(m, indent=4)
-    out.print("  --set: parameters, then inputs", markup=False)
+    out.print("  --set: parameters, then inputs and events", markup=False)
     rows = [
         (name, f"{default:.10g}", unit, _bounds(list(bounds)), meaning)
         for name, (unit, default, bounds, meaning) in settable(m).items()
