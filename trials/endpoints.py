@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from trials.outcomes import FAILED, WITHDRAWN, Outcomes
 from trials.protocol.amounts import days as duration_in_days
-from trials.recist import Response, best_overall_response, target_responses
 from vht.quantities import quantity
+from vht.recist import Response, best_overall_response, target_responses
 
 if TYPE_CHECKING:
     from trials.protocol import Protocol

@@ -29,8 +29,8 @@ from trials.endpoints import (
     percent_change,
 )
 from trials.outcomes import FAILED, STATUSES, Outcomes
-from trials.recist import Response
 from vht.quantities import quantity
+from vht.recist import Response
 
 if TYPE_CHECKING:
     from trials.protocol import Protocol
