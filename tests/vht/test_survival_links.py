@@ -71,7 +71,7 @@ def test_disease_control_links_by_hand() -> None:
 
 
 def test_week_8_control_embraces_the_medians_of_both_arms_of_e4599() -> None:
-    # observed control .691 (chemotherapy) and .858 (with bevacizumab), published medians 10.3 and 12.3 months;
+    # observed control .691 (chemotherapy) and .858 (with bevacizumab), published medians 10.3 and 12.3 mo;
     # how many had a low albumin is not published, so that the median lies between none and all
     link = LINKS["claret_2014_control_os"]
     for share, months in ((0.691, 10.3), (0.858, 12.3)):
