@@ -105,8 +105,8 @@ def test_adaptive_therapy_goes_off_below_half_and_on_above_the_reference() -> No
         seed=1,
     )
     psa, dose = found.outputs["toy.psa"][:, 0], found.doses[DOSE][:, 0]
-    # ln 2 / (.052 - .02) = 21.7 d on to one half, seen on day 28, at 20 e^(-.896); growing back at .02/d takes
-    # 44.8 d, seen on day 77
+    # ln 2 / (.052 - .02) = 21.7 d on to one half, seen on day 28, at 20 e^(-.896); growing back takes
+    # 44.8 d at .02/d, seen on day 77
     assert dose[:77].tolist() == [1.0] * 28 + [0.0] * 49
     assert psa[28] == pytest.approx(20.0 * np.exp(-0.032 * 28))
     assert psa[77] == pytest.approx(20.0 * np.exp(-0.032 * 28 + 0.02 * 49))
