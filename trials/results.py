@@ -258,7 +258,10 @@ def _contrast(
             level,
         )
         chi_squared, p = analysis.logrank(first[value], first[event], second[value], second[event])
-        extra = {"logrank": {"chi_squared": chi_squared, "p_value": p}}
+        arms = np.repeat([1.0, 0.0], [len(first), len(second)])
+        times, events = (np.concatenate([first[c], second[c]]) for c in (value, event))
+        ratio = analysis.cox(times, events, arms, level).hazard_ratio()
+        extra = {"logrank": {"chi_squared": chi_squared, "p_value": p}, "hazard_ratio": ratio}
     narrowing = 1.0 - (paired.width / population.width) ** 2 if population.width > 0 else math.nan
     return {
         "measure": measure,

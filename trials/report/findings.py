@@ -228,7 +228,7 @@ def _contrast_table(
     labels = {arm.name: str(arm.label) for arm in protocol.arms}
     reference = labels[protocol.reference_arm]
     rows = []
-    tests = []
+    tests, ratios = [], []
     for name, contrast in found["contrasts"].items():
         rows.append(blocks.group(f"{labels[name]}, less {words.in_running_text(reference)}"))
         for value, title in _views(endpoint):
@@ -246,6 +246,8 @@ def _contrast_table(
                     indent=True,
                 )
             )
+            if "hazard_ratio" in of and of["hazard_ratio"]["value"] is not None:
+                ratios.append(f"{title.lower()} {words.estimate(of['hazard_ratio'], 2)}")
             if "logrank" in of and of["logrank"]["p_value"] is not None:
                 tests.append(
                     f"{title.lower()} χ² {words.number(of['logrank']['chi_squared'], 2)}, p "
@@ -253,6 +255,8 @@ def _contrast_table(
                 )
     note = "Variance reduction: by how much the variance of the paired difference is below that of separate "
     note += "patients."
+    if ratios:
+        note += f" Hazard ratio (Cox, arms as separate patients): {'; '.join(ratios)}."
     if tests:
         note += f" Log-rank test, arms as separate patients: {'; '.join(tests)}."
     return blocks.table(
