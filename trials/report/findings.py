@@ -230,6 +230,7 @@ def _contrast_table(
     rows = []
     tests, ratios = [], []
     for name, contrast in found["contrasts"].items():
+        whose = f" ({words.in_running_text(labels[name])})" if len(found["contrasts"]) > 1 else ""
         rows.append(blocks.group(f"{labels[name]}, less {words.in_running_text(reference)}"))
         for value, title in _views(endpoint):
             of = contrast[value]
@@ -247,10 +248,10 @@ def _contrast_table(
                 )
             )
             if "hazard_ratio" in of and of["hazard_ratio"]["value"] is not None:
-                ratios.append(f"{title.lower()} {words.estimate(of['hazard_ratio'], 2)}")
+                ratios.append(f"{title.lower()}{whose} {words.estimate(of['hazard_ratio'], 2)}")
             if "logrank" in of and of["logrank"]["p_value"] is not None:
                 tests.append(
-                    f"{title.lower()} χ² {words.number(of['logrank']['chi_squared'], 2)}, p "
+                    f"{title.lower()}{whose} χ² {words.number(of['logrank']['chi_squared'], 2)}, p "
                     f"{_p(of['logrank']['p_value'])}"
                 )
     note = "Variance reduction: by how much the variance of the paired difference is below that of separate "

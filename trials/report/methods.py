@@ -374,7 +374,8 @@ def _analysis(protocol: Protocol, level: str) -> list[str]:
     if kinds & set(TIMES):
         items.append(
             "Times: Kaplan-Meier with log-log limits, log-rank test, hazard ratio by Cox's model (ties after "
-            "Efron), and the mean time without progression up to the last visit (area under the curve, Greenwood's variance)."
+            "Efron), and the mean time without progression up to the last visit (area under the curve, "
+            "Greenwood's variance)."
         )
     items.append("No adjustment for the number of endpoints; no hypothesis was fixed to be tested.")
     return items
