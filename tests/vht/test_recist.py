@@ -12,11 +12,15 @@ from vht.recist import (
     Response,
     best_overall_response,
     best_responses,
+    choose_targets,
+    control_near,
     controlled,
     duration_of_response,
+    measurable,
     overall_response,
     overall_responses,
     progression_free,
+    recorded_diameters,
     responded,
     response_start,
     target_responses,
@@ -296,3 +300,41 @@ def test_measurement_error_moves_categories_so_that_it_belongs_before_them() -> 
     words = target_responses(observed[:, 0], observed[:, 1:])
     assert set(target_responses(np.full(500, 100.0), np.full((500, 6), 100.0)).ravel()) == {"SD"}
     assert (words == "PD").any(axis=1).mean() > 0.3
+
+
+def test_measurable_lesions_have_10_mm_and_nodes_15_mm() -> None:
+    assert measurable([9.9, 10.0, 14.9, 15.0], [False, False, True, True]).tolist() == [
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_targets_are_the_largest_two_of_an_organ_and_five_in_all() -> None:
+    sizes = [40, 30, 20, 18, 16, 15, 50, 12, 14, 9, 25]
+    organs = ["liver", "liver", "liver", "lung", "lung", "node", "node", "bone", "skin", "bone", "brain"]
+    nodal = [organ == "node" for organ in organs]
+    chosen = choose_targets(sizes, organs, nodal)
+    # 50 node, 40 and 30 liver, 25 brain, then 20 would be a third in the liver: 18 lung
+    assert sorted(s for s, c in zip(sizes, chosen, strict=True) if c) == [18, 25, 30, 40, 50]
+    with pytest.raises(ValueError, match="one entry per lesion"):
+        choose_targets([10.0], [], [True])
+
+
+def test_a_lesion_too_small_to_measure_is_recorded_as_the_trial_says() -> None:
+    found = recorded_diameters([0.0, 1.0, 4.9, 5.0, np.nan], too_small=5.0, recorded_as=5.0)
+    assert found.tolist() == pytest.approx([0.0, 5.0, 5.0, 5.0, np.nan], nan_ok=True)
+    # a vanishing lesion then keeps a sum above zero, and progresses from 5 mm rather than from 1 mm
+    assert target_responses([20.0], [[1.0, 6.0]]).tolist() == [["PR", "PD"]]
+    assert target_responses([20.0], [recorded_diameters([1.0, 6.0], 5.0, 5.0)]).tolist() == [["PR", "PR"]]
+
+
+def test_control_is_read_at_the_assessment_nearest_week_8() -> None:
+    days = [14.0, 42.0, 70.0, 126.0]
+    words = [
+        ["SD", "SD", "PD", "PD"],  # 42 and 70 are equally near: the earlier
+        ["SD", "NE", "PD", "PR"],
+        ["SD", "MISSING", "NE", "SD"],  # nothing between weeks 3 and 14
+    ]
+    assert control_near(days, words).tolist() == pytest.approx([1.0, 0.0, np.nan], nan_ok=True)

@@ -16,19 +16,19 @@ from vht.recist.best import (
     BestResponses,
     best_overall_response,
     best_responses,
+    control_near,
     controlled,
     responded,
     response_start,
 )
 from vht.recist.immune import ImmuneResponse, immune_responses
+from vht.recist.lesions import Targets, choose_targets, measurable, recorded_diameters, target_sums
 from vht.recist.responses import (
     Response,
-    Targets,
     overall_response,
     overall_responses,
     progressed,
     target_responses,
-    target_sums,
 )
 from vht.recist.times import EventTimes, duration_of_response, progression_free
 
@@ -41,13 +41,17 @@ __all__ = [
     "Targets",
     "best_overall_response",
     "best_responses",
+    "choose_targets",
+    "control_near",
     "controlled",
     "duration_of_response",
     "immune_responses",
+    "measurable",
     "overall_response",
     "overall_responses",
     "progressed",
     "progression_free",
+    "recorded_diameters",
     "responded",
     "response_start",
     "sizes",

@@ -119,6 +119,34 @@ def controlled(words: ArrayLike) -> NDArray[np.bool_]:
     return responded(words) | np.isin(np.asarray(words, np.str_), stable)
 
 
+def control_near(
+    days: ArrayLike,
+    responses: ArrayLike,
+    day: float = 56.0,
+    *,
+    earliest: float = 21.0,
+    latest: float = 98.0,
+) -> NDArray[np.float64]:
+    """Disease control at the assessment nearest a day: 1, 0, or NaN where there was none in the window.
+
+    The defaults are those of Claret et al. (J Clin Pharmacol 2014;54:253): nearest week 8, in weeks 3 to 14.
+    Of two assessments that are equally near the earlier one counts.
+
+    Args:
+        days: days of the assessments, shape (visits,) or (patients, visits).
+        responses: overall responses, words of :class:`Response`, shape (patients, visits).
+        day, earliest, latest: the day and the limits of the window, both included.
+    """
+    words = np.asarray(responses, np.str_)
+    when = np.broadcast_to(np.asarray(days, float), words.shape)
+    nothing = [Response.NE.value, Response.ND.value, Response.MISSING.value]
+    usable = ~np.isin(words, nothing) & (when >= earliest) & (when <= latest)
+    away = np.where(usable, np.abs(when - day), np.inf)
+    rows = np.arange(len(words))
+    nearest = words[rows, away.argmin(axis=1)]
+    return np.where(usable.any(axis=1), controlled(nearest).astype(float), np.nan)
+
+
 def best_overall_response(
     assessments: Iterable[tuple[float, Response]], reference_day: float = 0.0, **rules: float | bool
 ) -> BestResponse:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -14,8 +13,6 @@ PROGRESSION = 1.2
 """Progression: sum of diameters at least this multiple of the smallest sum so far (20 % increase)."""
 PROGRESSION_MM = 5.0
 """Progression: absolute increase over the smallest sum so far, at least, in mm."""
-NORMAL_NODE_MM = 10.0
-"""A lymph node whose short axis is below this is normal, mm."""
 
 _ROUNDING = 1e-9
 """Relative slack, so that a sum that is exactly on a threshold is not moved off it by binary rounding."""
@@ -36,37 +33,6 @@ class Response(StrEnum):
 
 NO_LESIONS = ""
 """Stands in place of a response where a patient has no lesions of the kind."""
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What the target lesions add up to.
-
-    Attributes:
-        sums: sum of the diameters that were measured, mm; NaN where none was, shape (patients, visits).
-        gone: whether every target is gone and every node normal, shape as ``sums``.
-        complete: whether every target was measured, shape as ``sums``.
-    """
-
-    sums: NDArray[np.float64]
-    gone: NDArray[np.bool_]
-    complete: NDArray[np.bool_]
-
-
-def target_sums(diameters: ArrayLike, nodal: ArrayLike) -> Targets:
-    """Add up target lesions: longest diameters, and short axes of lymph nodes.
-
-    Args:
-        diameters: mm, 0 where a lesion is gone, NaN where it was not measured; shape (patients, visits,
-            lesions). A patient with fewer lesions than others has zeros for the rest at every visit.
-        nodal: whether the lesion is a lymph node, shape (patients, lesions) or (lesions,).
-    """
-    sizes = np.asarray(diameters, float)
-    nodes = np.broadcast_to(np.asarray(nodal, bool)[..., None, :], sizes.shape)
-    measured = ~np.isnan(sizes)
-    sums = np.where(measured, sizes, 0.0).sum(axis=-1)
-    gone = np.asarray(np.where(nodes, sizes < NORMAL_NODE_MM, sizes == 0.0).all(axis=-1))
-    return Targets(np.where(measured.any(axis=-1), sums, np.nan), gone, np.asarray(measured.all(axis=-1)))
 
 
 def progressed(sums: ArrayLike, smallest: ArrayLike, baseline: ArrayLike) -> NDArray[np.bool_]:
