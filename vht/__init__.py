@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vht.citation import Citations, cite
     from vht.compositions import cardiovascular, sunitinib_gist
+    from vht.managed import Managed, Rule, managed_course
     from vht.model_run import ModelRun, ModelRunError, run_model
     from vht.model_validation import Validation, validate
     from vht.patient import CompositionError, Coupling, VirtualPatient
@@ -39,6 +40,7 @@ _HOME = {
     "Coupling": "patient",
     "Event": "state",
     "Individuals": "population",
+    "Managed": "managed",
     "ModelRun": "model_run",
     "ModelRunError": "model_run",
     "Observation": "state",
@@ -46,6 +48,7 @@ _HOME = {
     "Personalisation": "personalisation",
     "QUANTITIES": "quantities",
     "Quantity": "quantities",
+    "Rule": "managed",
     "Sensitivity": "sensitivities",
     "Simulation": "simulation",
     "Snapshot": "snapshot",
@@ -60,6 +63,7 @@ _HOME = {
     "cardiovascular": "compositions",
     "cite": "citation",
     "impute": "population",
+    "managed_course": "managed",
     "individuals": "population",
     "personalise": "personalisation",
     "quantity": "quantities",
@@ -79,12 +83,14 @@ __all__ = [
     "Coupling",
     "Event",
     "Individuals",
+    "Managed",
     "ModelRun",
     "ModelRunError",
     "Observation",
     "PatientState",
     "Personalisation",
     "Quantity",
+    "Rule",
     "Sensitivity",
     "Simulation",
     "Snapshot",
@@ -100,6 +106,7 @@ __all__ = [
     "cite",
     "impute",
     "individuals",
+    "managed_course",
     "personalise",
     "quantity",
     "run_model",

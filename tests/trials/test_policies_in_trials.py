@@ -300,7 +300,7 @@ def test_what_does_not_fit_is_named(tmp_path: Path, old: str, new: str, message:
 def test_every_kind_of_policy_reads_into_its_rule(tmp_path: Path) -> None:
     both = """    policies:
       - kind: reduce_on_neutropenia
-        quantity: leukocytes
+        quantity: neutrophils
         hold_below: 3000 /uL
         resume_from: 3 10*3/uL
         reduce_below: 1 10*3/uL
@@ -311,7 +311,7 @@ def test_every_kind_of_policy_reads_into_its_rule(tmp_path: Path) -> None:
         share: 50 %
         source: "assumption: chosen for a test"
 """
-    visits = "visits:\n  leukocytes: {every: 1 wk}\n  prostate_specific_antigen: {every: 4 wk}\n"
+    visits = "visits:\n  neutrophils: {every: 1 wk}\n  prostate_specific_antigen: {every: 4 wk}\n"
     read = _protocol(tmp_path, ("    policies:\n", both), ("visits:\n", visits))
     neutropenia, adaptive = (policy.rule().policy for policy in read.arm("managed").policies[:2])
     assert (neutropenia.hold_below, neutropenia.resume_from, neutropenia.levels) == (3.0, 3.0, (1.0, 0.8))  # type: ignore[attr-defined]

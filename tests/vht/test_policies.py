@@ -36,18 +36,18 @@ def _follow(policy: Policy, name: str, seen: Sequence[Sequence[float]]) -> tuple
     return actions, memory
 
 
-NEUTROPENIA = ReduceOnNeutropenia("leukocytes", 1.5, 1.5, 0.5, levels=(1.0, 0.8, 0.6))
+NEUTROPENIA = ReduceOnNeutropenia("neutrophils", 1.5, 1.5, 0.5, levels=(1.0, 0.8, 0.6))
 
 
 def test_a_fixed_schedule_is_given_whatever_is_seen() -> None:
-    actions, memory = _follow(FixedSchedule(), "leukocytes", [[0.1], [9.0], [np.nan]])
+    actions, memory = _follow(FixedSchedule(), "neutrophils", [[0.1], [9.0], [np.nan]])
     assert [a.share.tolist() for a in actions] == [[1.0]] * 3
     assert not memory
 
 
 def test_a_low_count_delays_and_a_deep_fall_reduces_once_a_fall() -> None:
     # 5.0, fall to .4, still .4, back at 1.6, again to .3: two falls, two reductions
-    actions, memory = _follow(NEUTROPENIA, "leukocytes", [[5.0], [0.4], [0.4], [1.6], [0.3], [2.0]])
+    actions, memory = _follow(NEUTROPENIA, "neutrophils", [[5.0], [0.4], [0.4], [1.6], [0.3], [2.0]])
     assert [a.hold.item() for a in actions] == [False, True, True, False, True, False]
     assert [a.level.item() for a in actions] == [1.0, 0.8, 0.8, 0.8, 0.6, 0.6]
     assert all(a.wait.item() == a.hold.item() for a in actions)  # a delay: the schedule waits
@@ -55,13 +55,13 @@ def test_a_low_count_delays_and_a_deep_fall_reduces_once_a_fall() -> None:
 
 
 def test_a_moderate_fall_delays_without_reducing() -> None:
-    actions, _ = _follow(NEUTROPENIA, "leukocytes", [[5.0], [1.0], [1.5]])
+    actions, _ = _follow(NEUTROPENIA, "neutrophils", [[5.0], [1.0], [1.5]])
     assert [(a.hold.item(), a.level.item()) for a in actions] == [(False, 1.0), (True, 1.0), (False, 1.0)]
 
 
 def test_a_fall_on_the_last_level_ends_treatment() -> None:
     seen = [[0.4], [2.0], [0.4], [2.0], [0.4], [2.0]]
-    actions, _ = _follow(NEUTROPENIA, "leukocytes", seen)
+    actions, _ = _follow(NEUTROPENIA, "neutrophils", seen)
     assert [a.stop.item() for a in actions] == [False, False, False, False, True, True]
     assert actions[-1].share.item() == 0.0
 
@@ -109,7 +109,7 @@ def test_adaptive_therapy_halves_and_waits_for_the_reference() -> None:
 @pytest.mark.parametrize(
     ("policy", "name", "values"),
     [
-        (NEUTROPENIA, "leukocytes", [0.4, 5.0]),
+        (NEUTROPENIA, "neutrophils", [0.4, 5.0]),
         (HoldOnPressure("diastolic_blood_pressure", 110.0, 100.0), "diastolic_blood_pressure", [120.0, 80.0]),
         (StopOnProgression("sum_of_longest_diameters"), "sum_of_longest_diameters", [50.0, 90.0]),
         (AdaptiveHalving("prostate_specific_antigen"), "prostate_specific_antigen", [20.0, 5.0]),
@@ -126,14 +126,14 @@ def test_a_missed_measurement_decides_nothing(policy: Policy, name: str, values:
 
 
 @pytest.mark.parametrize(
-    "policy", [NEUTROPENIA, AdaptiveHalving("leukocytes"), StopOnProgression("leukocytes")]
+    "policy", [NEUTROPENIA, AdaptiveHalving("neutrophils"), StopOnProgression("neutrophils")]
 )
 def test_neighbours_do_not_matter_and_nothing_given_is_changed(policy: Policy) -> None:
     seen = np.exp(np.random.default_rng(5).normal(0.5, 1.0, (12, 20)))
     kept = seen.copy()
-    together_, _ = _follow(policy, "leukocytes", seen.tolist())
+    together_, _ = _follow(policy, "neutrophils", seen.tolist())
     for i in (0, 7, 19):
-        alone, _ = _follow(policy, "leukocytes", seen[:, i : i + 1].tolist())
+        alone, _ = _follow(policy, "neutrophils", seen[:, i : i + 1].tolist())
         assert [a.share[0] for a in alone] == [a.share[i] for a in together_]
     assert (seen == kept).all()
 
@@ -160,8 +160,8 @@ def test_luck_of_a_policy_hangs_on_patient_day_and_purpose() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ReduceOnNeutropenia("leukocytes", 2.0, 1.0, 0.5, (1.0,)), "resume_from must be at least"),
-        (lambda: ReduceOnNeutropenia("leukocytes", 1.0, 1.5, 0.5, ()), "levels must be one or more"),
+        (lambda: ReduceOnNeutropenia("neutrophils", 2.0, 1.0, 0.5, (1.0,)), "resume_from must be at least"),
+        (lambda: ReduceOnNeutropenia("neutrophils", 1.0, 1.5, 0.5, ()), "levels must be one or more"),
         (lambda: HoldOnPressure("diastolic_blood_pressure", 100.0, 110.0), "must not be above hold_at"),
         (lambda: AdaptiveHalving("prostate_specific_antigen", 1.0), "between 0 and 1"),
     ],
