@@ -46,10 +46,11 @@ def test_a_fixed_schedule_is_given_whatever_is_seen() -> None:
 
 
 def test_a_low_count_delays_and_a_deep_fall_reduces_once_a_fall() -> None:
-    # 5.0, fall to .4, still .4, back at 1.6, again to .3: two falls, two reductions
-    actions, memory = _follow(NEUTROPENIA, "neutrophils", [[5.0], [0.4], [0.4], [1.6], [0.3], [2.0]])
-    assert [a.hold.item() for a in actions] == [False, True, True, False, True, False]
-    assert [a.level.item() for a in actions] == [1.0, 0.8, 0.8, 0.8, 0.6, 0.6]
+    # 5.0, fall to .4, twice more .4, back at 1.6, again to .3: two falls, two reductions
+    seen = [[5.0], [0.4], [0.4], [0.4], [1.6], [0.3], [2.0]]
+    actions, memory = _follow(NEUTROPENIA, "neutrophils", seen)
+    assert [a.hold.item() for a in actions] == [False, True, True, True, False, True, False]
+    assert [a.level.item() for a in actions] == [1.0, 0.8, 0.8, 0.8, 0.8, 0.6, 0.6]
     assert all(a.wait.item() == a.hold.item() for a in actions)  # a delay: the schedule waits
     assert memory["nadir"].item() == 0.3
 
