@@ -18,13 +18,12 @@ from organ_models.solvers import Failure
 from trials.compose import compose, doses_of
 from trials.outcomes import COMPLETED, FAILED, WITHDRAWN, Outcomes, Screening
 from trials.protocol import Arm, Protocol
-from vht.course import slow_course
+from trials.treatment import dropout_days, new_lesion_days, reading, treat
 from vht.cycles import Baseline, baseline_of, controls_of, cycles_on, first_failure, untreated
 from vht.patient import VirtualPatient
 from vht.personalisation import personalise
 from vht.population import Individuals, baseline_table, impute, individuals
 from vht.quantities import quantity
-from vht.randomness import normal, uniform
 from vht.simulation import SAMPLE, numerical_error
 from vht.store import Cohort
 
@@ -243,7 +242,7 @@ def _run_chunk(
     for name in table.columns:
         if name.endswith("_blood_pressure_residual"):
             collected.pressure_residuals += _finite(np.abs(table[name].to_numpy(float)))
-    left = _dropout_days(protocol, people)
+    left = dropout_days(protocol, people)
     for arm in protocol.arms:
         _run_arm(protocol, patient, arm, people, baselines, unmade, left, table, collected)
 
@@ -261,8 +260,10 @@ def _run_arm(
 ) -> None:
     n, last = len(people), round(protocol.duration_days)
     grid = np.array(protocol.grid_days()).astype(int)
-    course = slow_course(patient, people, doses_of(protocol, patient, arm), last)
     able = np.flatnonzero((unmade == None) & people.valid())  # noqa: E711
+    lesions = new_lesion_days(protocol, arm, people)
+    treated = treat(protocol, patient, arm, people, baselines, able, lesions)
+    course = treated.course
     days = np.concatenate([np.broadcast_to(grid[:, None], (grid.size, n)), _peak_days(patient, course, n)])
     cycles = cycles_on(
         patient,
@@ -289,6 +290,10 @@ def _run_arm(
                 "status": status,
                 "reason": reason,
                 "last_day": np.where(fine, np.minimum(left, last), 0.0),
+                "new_lesion_day": np.where(fine & (lesions <= last), lesions, np.nan),
+                "held_days": np.where(fine, treated.held_days, np.nan),
+                "stopped_day": np.where(fine, treated.stopped_day, np.nan),
+                "dose_share": np.where(fine, treated.dose_share, np.nan),
             }
         )
     )
@@ -321,15 +326,19 @@ def _run_arm(
 def _step_error(protocol: Protocol, patient: VirtualPatient, table: pd.DataFrame) -> tuple[float, str, int]:
     """The largest change of an output when every step is halved, over the arms, and whose; the same patients
     however large chunks are."""
-    people, _, _, unmade = twins(patient, table, seed=protocol.seed)
+    people, baselines, _, unmade = twins(patient, table, seed=protocol.seed)
     able = np.flatnonzero((unmade == None) & people.valid())  # noqa: E711
     if able.size == 0:
         return float("nan"), "", 0
     grid = np.array(protocol.grid_days()).astype(int)
-    errors = [
-        numerical_error(patient, people.take(able), doses_of(protocol, patient, arm), grid)
-        for arm in protocol.arms
-    ]
+    errors = []
+    for arm in protocol.arms:
+        doses = doses_of(protocol, patient, arm)
+        if arm.policies:
+            lesions = new_lesion_days(protocol, arm, people)
+            doses = treat(protocol, patient, arm, people, baselines, able, lesions).doses
+        own = {port: dose[:, able] if dose.ndim == 2 else dose for port, dose in doses.items()}
+        errors.append(numerical_error(patient, people.take(able), own, grid))
     known = [(v, port, e.patients) for e in errors for port, v in e.steps.items() if np.isfinite(v)]
     return max(known, default=(float("nan"), "", 0))
 
@@ -346,16 +355,11 @@ def _measure(
     """True values on the grid, and what a visit reads of them; ``true`` has shape (days, patients)."""
     numbers = table["study_number"].to_numpy(np.int64)
     visits = set(protocol.visit_days(name))
-    rule = protocol.measurement_error.get(name)
     observed = np.full(true.shape, np.nan)
     for row, day in enumerate(grid):
-        if float(day) not in visits:
-            continue
-        reading = true[row]
-        if rule is not None:
-            luck = normal(protocol.seed, numbers, f"measurement {name}", float(day))
-            reading = reading + rule.standard_deviation(true[row], name) * luck
-        observed[row] = np.where(day <= left, np.maximum(reading, 0.0), np.nan)
+        if float(day) in visits:
+            measured = reading(protocol, name, float(day), true[row], numbers)
+            observed[row] = np.where(day <= left, measured, np.nan)
     days, people = true.shape
     return pd.DataFrame(
         {
@@ -368,13 +372,6 @@ def _measure(
             "is_visit": np.repeat([float(day) in visits for day in grid], people),
         }
     )
-
-
-def _dropout_days(protocol: Protocol, people: Individuals) -> np.ndarray:
-    """Day on which each patient leaves, the same in every arm; infinite without a dropout rule."""
-    if protocol.dropout is None or protocol.dropout.per_day == 0:
-        return np.full(len(people), np.inf)
-    return -np.log(uniform(protocol.seed, people.study_numbers, "dropout")) / protocol.dropout.per_day
 
 
 def _peak_days(patient: VirtualPatient, course: dict[str, np.ndarray], n: int) -> np.ndarray:

@@ -5,35 +5,59 @@ virtual patient would have shown), and ``observed`` from the values with measure
 patient left (what a trial would have seen). The difference between the two is what measurement and dropout do
 to an endpoint.
 
-Tumour response rests on target lesions alone: the models have one sum of diameters and no process of new or
-non-target lesions, so that progression is progression of that sum.
+Tumour response rests on the sum of target lesions, which the models give, and on new lesions, whose hazard
+the protocol declares; there are no non-target lesions. Times to progression are computed twice again: with
+new lesions, and of target lesions alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trials.outcomes import FAILED, WITHDRAWN, Outcomes
+from trials.outcomes import FAILED, WITHDRAWN, Outcomes, OutcomesError
 from trials.protocol.amounts import days as duration_in_days
-from trials.recist import Response, best_overall_response, target_responses
 from vht.quantities import quantity
+from vht.recist import (
+    EventTimes,
+    Response,
+    best_responses,
+    controlled,
+    duration_of_response,
+    overall_responses,
+    progression_free,
+    responded,
+    response_start,
+    target_responses,
+)
 
 if TYPE_CHECKING:
     from trials.protocol import Protocol
 
 CHANGE = "change_from_baseline"
 BEST_RESPONSE = "recist_best_response"
+DISEASE_CONTROL = "recist_disease_control"
 PROGRESSION_FREE = "recist_progression_free_time"
+RESPONSE_DURATION = "recist_duration_of_response"
 PEAK = "peak_change"
 EVER = "ever_at_or_above"
 
+MEANS = (CHANGE, PEAK)
+SHARES = (BEST_RESPONSE, DISEASE_CONTROL, EVER)
+TIMES = (PROGRESSION_FREE, RESPONSE_DURATION)
+"""The kinds of endpoints by how they are analysed."""
+
+VALUES = ("true", "observed")
+TARGETS_ALONE = ("true_targets_alone", "observed_targets_alone")
+"""Times to progression of target lesions alone, as if no new lesion had appeared."""
+
 NOT_MEASURED = "not_measured"
-MISSING_CAUSES = (WITHDRAWN, FAILED, NOT_MEASURED)
+NO_RESPONSE = "no_response"
+MISSING_CAUSES = (WITHDRAWN, FAILED, NOT_MEASURED, NO_RESPONSE)
 
 COLUMNS = (
     "endpoint",
@@ -43,6 +67,10 @@ COLUMNS = (
     "observed",
     "true_event",
     "observed_event",
+    "true_targets_alone",
+    "observed_targets_alone",
+    "true_targets_alone_event",
+    "observed_targets_alone_event",
     "true_category",
     "observed_category",
     "missing",
@@ -56,10 +84,11 @@ def endpoint_table(protocol: Protocol, outcomes: Outcomes) -> pd.DataFrame:
         One row per (endpoint, arm, patient), in the protocol's order of endpoints and arms and in order of
         pseudonym. ``true`` and ``observed`` hold, by kind: a change (unit of the quantity, or %), a time in
         days (with ``*_event``: progression seen, not censored), or 1.0 / 0.0 for a responder or an event
-        (with ``*_category``: the best overall response). Both are NaN where there is no value; ``missing``
-        then says why the observed one is: ``withdrawn`` before it was due, ``failed`` solve, or
-        ``not_measured``. A best response that could not be evaluated counts as no response, as RECIST 1.1
-        has it, and still carries its cause in ``missing``.
+        (with ``*_category``: the best overall response). Times to progression stand there with new lesions,
+        and in ``*_targets_alone`` (with their ``*_event``) without. Values are NaN where there is none;
+        ``missing`` then says why the observed one is: ``withdrawn`` before it was due, ``failed`` solve,
+        ``not_measured``, or ``no_response`` whose duration could be measured. A best response that could not
+        be evaluated counts as no response, as RECIST 1.1 has it, and still carries its cause in ``missing``.
     """
     tables = [
         _of_arm(protocol, outcomes, endpoint, arm.name)
@@ -75,7 +104,12 @@ def endpoint_unit(endpoint: Any) -> str:
         return "%" if endpoint.scale == "percent" else quantity(endpoint.quantity).unit
     if endpoint.kind == PEAK:
         return quantity(endpoint.quantity).unit
-    return "d" if endpoint.kind == PROGRESSION_FREE else "1"
+    return "d" if endpoint.kind in TIMES else "1"
+
+
+def value_names(endpoint: Any) -> tuple[str, ...]:
+    """Columns of the endpoint table that hold an endpoint's values."""
+    return (*VALUES, *TARGETS_ALONE) if endpoint.kind in TIMES else VALUES
 
 
 def best_percent_change(protocol: Protocol, outcomes: Outcomes, arm: str, name: str) -> pd.DataFrame:
@@ -106,11 +140,11 @@ def _of_arm(protocol: Protocol, outcomes: Outcomes, endpoint: Any, arm: str) -> 
     elif endpoint.kind == PEAK:
         values = _peak(protocol, outcomes, endpoint, arm)
         due = _first_visit(protocol, [endpoint.quantity])
-    elif endpoint.kind == BEST_RESPONSE:
+    elif endpoint.kind in (BEST_RESPONSE, DISEASE_CONTROL):
         values = _best_response(protocol, outcomes, endpoint, arm)
         due = _first_visit(protocol, [endpoint.quantity])
-    elif endpoint.kind == PROGRESSION_FREE:
-        values = _progression_free(protocol, outcomes, endpoint, arm)
+    elif endpoint.kind in TIMES:
+        values = _until_progression(protocol, outcomes, endpoint, arm)
         due = 0.0
     elif endpoint.kind == EVER:
         values = _ever(protocol, outcomes, endpoint, arm)
@@ -121,14 +155,55 @@ def _of_arm(protocol: Protocol, outcomes: Outcomes, endpoint: Any, arm: str) -> 
     withdrawn = ((patients["status"] == WITHDRAWN) & (patients["last_day"] < due)).to_numpy()
     unseen = values.pop("unseen") if "unseen" in values else np.isnan(values["observed"])
     table = pd.DataFrame({"endpoint": endpoint.name, "arm": arm, "pseudonym": patients.index})
-    for name in ("true", "observed"):
-        table[name] = np.where(failed, np.nan, values[name])
+    for name in (*VALUES, *TARGETS_ALONE):
+        table[name] = np.where(failed, np.nan, values.get(name, np.full(len(table), np.nan)))
         event = values.get(f"{name}_event", np.zeros(len(table), bool))
         table[f"{name}_event"] = np.where(failed, False, event).astype(bool)
+    for name in VALUES:
         category = values.get(f"{name}_category", np.full(len(table), ""))
         table[f"{name}_category"] = np.where(failed, "", category)
-    table["missing"] = np.select([failed, unseen & withdrawn, unseen], [FAILED, WITHDRAWN, NOT_MEASURED], "")
+    otherwise = NO_RESPONSE if endpoint.kind == RESPONSE_DURATION else NOT_MEASURED
+    table["missing"] = np.select([failed, unseen & withdrawn, unseen], [FAILED, WITHDRAWN, otherwise], "")
     return table[list(COLUMNS)]
+
+
+def assessments(
+    protocol: Protocol,
+    outcomes: Outcomes,
+    name: str,
+    arm: str,
+    value: str,
+    *,
+    new_lesions: bool = True,
+) -> NDArray[np.str_]:
+    """Overall response at each visit after baseline, by RECIST 1.1.
+
+    Args:
+        name: the sum of diameters.
+        value: ``true`` or ``observed``: categories of noise-free sums, or of measured ones.
+        new_lesions: whether new lesions count where the protocol declares their hazard.
+
+    Returns:
+        Words of :class:`vht.recist.Response`, shape (patients, visits), in the order of
+        :meth:`Outcomes.arm_patients`; MISSING where a visit did not take place.
+
+    Raises:
+        OutcomesError: the protocol declares new lesions and the outcomes do not say when they appeared.
+    """
+    days = tuple(protocol.visit_days(name))
+    wide = outcomes.wide(arm, name, days, value).to_numpy()
+    targets = target_responses(wide[:, 0], wide[:, 1:])
+    seen = np.zeros(targets.shape, bool)
+    if new_lesions and protocol.new_lesions is not None:
+        patients = outcomes.arm_patients(arm)
+        if "new_lesion_day" not in patients:
+            raise OutcomesError(
+                "table 'disposition' has no column new_lesion_day, but new lesions are declared"
+            )
+        appeared = patients["new_lesion_day"].to_numpy(float)
+        seen = np.asarray(days[1:]) >= appeared[:, None]
+    words = overall_responses(targets, np.full(targets.shape, ""), seen)
+    return np.where(np.isnan(wide[:, 1:]), Response.MISSING.value, words)
 
 
 Values = dict[str, NDArray[Any]]
@@ -160,38 +235,39 @@ def _peak(protocol: Protocol, outcomes: Outcomes, endpoint: Any, arm: str) -> Va
 def _best_response(protocol: Protocol, outcomes: Outcomes, endpoint: Any, arm: str) -> Values:
     values: Values = {}
     days = _visits_after_baseline(protocol, endpoint.quantity)
-    responders = (Response.CR, Response.PR)
-    for name, responses in _responses(protocol, outcomes, endpoint.quantity, arm).items():
-        best = [
-            best_overall_response(
-                (day, Response(str(word)))
-                for day, word in zip(days, row, strict=True)
-                if word != Response.NE.value
-            ).response
-            for row in responses
-        ]
+    confirmed = bool(getattr(endpoint, "confirmed", False))
+    for name in VALUES:
+        responses = assessments(protocol, outcomes, endpoint.quantity, arm, name)
+        words = best_responses(days, responses, confirmed=confirmed).words
         # no assessment at all is reported as not evaluable: the baseline exists, nothing after it does
-        words = [Response.NE if word is Response.MISSING else word for word in best]
-        values[name] = np.array([float(word in responders) for word in words])
-        values[f"{name}_category"] = np.array([word.value for word in words])
+        words = np.where(words == Response.MISSING.value, Response.NE.value, words)
+        reached = responded(words) if endpoint.kind == BEST_RESPONSE else controlled(words)
+        values[name] = reached.astype(float)
+        values[f"{name}_category"] = words
         if name == "observed":
-            values["unseen"] = np.array([word is Response.NE for word in words])
+            values["unseen"] = words == Response.NE.value
     return values
 
 
-def _progression_free(protocol: Protocol, outcomes: Outcomes, endpoint: Any, arm: str) -> Values:
+def _until_progression(protocol: Protocol, outcomes: Outcomes, endpoint: Any, arm: str) -> Values:
     values: Values = {}
-    days = np.asarray(_visits_after_baseline(protocol, endpoint.quantity))
-    for name, responses in _responses(protocol, outcomes, endpoint.quantity, arm).items():
-        progressed = responses == Response.PD.value
-        event = progressed.any(axis=1)
-        seen = responses != Response.NE.value
-        last = np.where(seen, days, 0.0).max(axis=1, initial=0.0)
-        first = days[progressed.argmax(axis=1)] if len(days) else np.zeros(len(responses))
+    days = _visits_after_baseline(protocol, endpoint.quantity)
+    for name, alone in zip(VALUES, TARGETS_ALONE, strict=True):
         baseline = outcomes.wide(arm, endpoint.quantity, (0.0,), name)[0.0].to_numpy()
-        values[name] = np.where(np.isnan(baseline), np.nan, np.where(event, first, last))
-        values[f"{name}_event"] = event
+        for column, new_lesions in ((name, True), (alone, False)):
+            responses = assessments(protocol, outcomes, endpoint.quantity, arm, name, new_lesions=new_lesions)
+            found = _times(endpoint, days, responses)
+            values[column] = np.where(np.isnan(baseline), np.nan, found.time)
+            values[f"{column}_event"] = found.event
     return values
+
+
+def _times(endpoint: Any, days: tuple[float, ...], responses: NDArray[np.str_]) -> EventTimes:
+    """Times by the kind of endpoint; days of a simulation are elapsed time, so that no day is added."""
+    if endpoint.kind == PROGRESSION_FREE:
+        return progression_free(days, responses, missed_visits=endpoint.missed_visits, first_day=0.0)
+    start = response_start(days, responses, confirmed=endpoint.confirmed)
+    return duration_of_response(days, responses, start, first_day=0.0)
 
 
 def _ever(protocol: Protocol, outcomes: Outcomes, endpoint: Any, arm: str) -> Values:
@@ -209,16 +285,6 @@ def _ever(protocol: Protocol, outcomes: Outcomes, endpoint: Any, arm: str) -> Va
             raise ValueError(f"endpoint '{endpoint.name}' names no threshold")
         values[name] = np.where(seen, reached.astype(float), np.nan)
     return values
-
-
-def _responses(protocol: Protocol, outcomes: Outcomes, name: str, arm: str) -> Mapping[str, NDArray[np.str_]]:
-    """Target-lesion response at each visit after baseline: of noise-free and of observed sums."""
-    days = tuple(protocol.visit_days(name))
-    found = {}
-    for value in ("true", "observed"):
-        wide = outcomes.wide(arm, name, days, value).to_numpy()
-        found[value] = target_responses(wide[:, 0], wide[:, 1:])
-    return found
 
 
 def _visits_after_baseline(protocol: Protocol, name: str) -> tuple[float, ...]:

@@ -19,18 +19,21 @@ from trials.baseline import baseline_summary
 from trials.endpoints import (
     BEST_RESPONSE,
     CHANGE,
-    EVER,
+    DISEASE_CONTROL,
+    MEANS,
     MISSING_CAUSES,
-    PEAK,
-    PROGRESSION_FREE,
+    SHARES,
+    TIMES,
+    VALUES,
     best_percent_change,
     endpoint_table,
     endpoint_unit,
     percent_change,
+    value_names,
 )
 from trials.outcomes import FAILED, STATUSES, Outcomes
-from trials.recist import Response
 from vht.quantities import quantity
+from vht.recist import Response
 
 if TYPE_CHECKING:
     from trials.protocol import Protocol
@@ -48,7 +51,9 @@ def analyse(protocol: Protocol, outcomes: Outcomes) -> dict[str, Any]:
         outcomes: what its conduct left.
 
     Returns:
-        JSON-ready content of ``results.json``: ``screening``, ``disposition`` by arm, ``baseline``,
+        JSON-ready content of ``results.json``: ``screening``, ``disposition`` by arm, ``new_lesions``
+        (patients in whom one appeared, by arm; None where none are declared), ``treatment`` (what policies
+        did, by arm that has any), ``baseline``,
         ``endpoints`` (each noise-free and as observed, with missing values by cause and contrasts with the
         reference arm), ``series`` (course of quantities by arm), ``waterfall`` and ``survival``. Times are in
         days, values in the canonical unit of their quantity. Every contrast has a population interval (that
@@ -64,13 +69,13 @@ def analyse(protocol: Protocol, outcomes: Outcomes) -> dict[str, Any]:
         "arms": [arm.name for arm in protocol.arms],
         "screening": _screening(outcomes),
         "disposition": {arm.name: _disposition(outcomes, arm.name) for arm in protocol.arms},
+        "new_lesions": _new_lesions(protocol, outcomes),
+        "treatment": {arm.name: _treatment(outcomes, arm.name) for arm in protocol.arms if arm.policies},
         "baseline": baseline_summary(protocol, outcomes),
         "endpoints": {e.name: _endpoint(protocol, table, e) for e in protocol.endpoints},
         "series": _series(protocol, outcomes),
         "waterfall": _waterfall(protocol, outcomes),
-        "survival": {
-            e.name: _survival(protocol, table, e) for e in protocol.endpoints if e.kind == PROGRESSION_FREE
-        },
+        "survival": {e.name: _survival(protocol, table, e) for e in protocol.endpoints if e.kind in TIMES},
     }
     plain_results: dict[str, Any] = plain(results)
     return plain_results
@@ -125,6 +130,27 @@ def _disposition(outcomes: Outcomes, arm: str) -> dict[str, Any]:
     }
 
 
+def _new_lesions(protocol: Protocol, outcomes: Outcomes) -> dict[str, int] | None:
+    if protocol.new_lesions is None:
+        return None
+    appeared = {arm.name: outcomes.arm_patients(arm.name)["new_lesion_day"] for arm in protocol.arms}
+    return {name: int(days.notna().sum()) for name, days in appeared.items()}
+
+
+def _treatment(outcomes: Outcomes, arm: str) -> dict[str, Any]:
+    """What the policies of an arm did, among patients whose solve succeeded."""
+    patients = outcomes.arm_patients(arm)
+    treated = patients[patients["status"] != FAILED]
+    return {
+        "n": len(treated),
+        "held": int((treated["held_days"] > 0).sum()),
+        "held_days": analysis.spread(treated["held_days"]),
+        "stopped": int(treated["stopped_day"].notna().sum()),
+        "stopped_day": analysis.spread(treated["stopped_day"].dropna()),
+        "dose_share": analysis.spread(treated["dose_share"]),
+    }
+
+
 def _endpoint(protocol: Protocol, table: pd.DataFrame, endpoint: Any) -> dict[str, Any]:
     rows = table[table["endpoint"] == endpoint.name]
     arms = {arm.name: rows[rows["arm"] == arm.name].set_index("pseudonym") for arm in protocol.arms}
@@ -132,8 +158,7 @@ def _endpoint(protocol: Protocol, table: pd.DataFrame, endpoint: Any) -> dict[st
     reference = arms[protocol.reference_arm]
     summaries = {
         name: {
-            "true": _summary(endpoint, of_arm, "true", level, horizon),
-            "observed": _summary(endpoint, of_arm, "observed", level, horizon),
+            **{v: _summary(endpoint, of_arm, v, level, horizon) for v in value_names(endpoint)},
             "missing": {cause: int((of_arm["missing"] == cause).sum()) for cause in MISSING_CAUSES},
         }
         for name, of_arm in arms.items()
@@ -141,7 +166,7 @@ def _endpoint(protocol: Protocol, table: pd.DataFrame, endpoint: Any) -> dict[st
     contrasts = {
         name: {
             value: _contrast(endpoint, of_arm, reference, value, level, horizon)
-            for value in ("true", "observed")
+            for value in value_names(endpoint)
         }
         for name, of_arm in arms.items()
         if name != protocol.reference_arm
@@ -158,7 +183,7 @@ def _endpoint(protocol: Protocol, table: pd.DataFrame, endpoint: Any) -> dict[st
 
 def _horizon(protocol: Protocol, endpoint: Any) -> float | None:
     """Last visit of the quantity: up to there a time to progression can be seen."""
-    if endpoint.kind != PROGRESSION_FREE:
+    if endpoint.kind not in TIMES:
         return None
     return float(max(protocol.visit_days(endpoint.quantity)))
 
@@ -167,15 +192,15 @@ def _summary(
     endpoint: Any, rows: pd.DataFrame, value: str, level: float, horizon: float | None
 ) -> dict[str, Any]:
     known = rows[rows[value].notna()]
-    if endpoint.kind in (CHANGE, PEAK):
+    if endpoint.kind in MEANS:
         return {
             "spread": analysis.spread(known[value]),
             "mean": analysis.mean(known[value], level),
         }
-    if endpoint.kind in (BEST_RESPONSE, EVER):
+    if endpoint.kind in SHARES:
         count = int(known[value].sum())
         summary: dict[str, Any] = {"count": count, "share": analysis.proportion(count, len(known), level)}
-        if endpoint.kind == BEST_RESPONSE:
+        if endpoint.kind in (BEST_RESPONSE, DISEASE_CONTROL):
             words = known[f"{value}_category"]
             summary["categories"] = {r.value: int((words == r.value).sum()) for r in _SHOWN_RESPONSES}
         return summary
@@ -203,14 +228,14 @@ def _contrast(
     """Treated less reference, with the interval of separate patients and that of the same patients."""
     first, second = treated[treated[value].notna()], reference[reference[value].notna()]
     both = first.index.intersection(second.index)
-    if endpoint.kind in (CHANGE, PEAK):
+    if endpoint.kind in MEANS:
         measure = "difference of means"
         population = analysis.difference_of_means(first[value], second[value], level)
         paired = analysis.paired_difference(
             first.loc[both, value].to_numpy(), second.loc[both, value].to_numpy(), level
         )
         extra: dict[str, Any] = {}
-    elif endpoint.kind in (BEST_RESPONSE, EVER):
+    elif endpoint.kind in SHARES:
         measure = "difference of shares"
         population = analysis.risk_difference(
             int(first[value].sum()), len(first), int(second[value].sum()), len(second), level
@@ -233,7 +258,10 @@ def _contrast(
             level,
         )
         chi_squared, p = analysis.logrank(first[value], first[event], second[value], second[event])
-        extra = {"logrank": {"chi_squared": chi_squared, "p_value": p}}
+        arms = np.repeat([1.0, 0.0], [len(first), len(second)])
+        times, events = (np.concatenate([first[c], second[c]]) for c in (value, event))
+        ratio = analysis.cox(times, events, arms, level).hazard_ratio()
+        extra = {"logrank": {"chi_squared": chi_squared, "p_value": p}, "hazard_ratio": ratio}
     narrowing = 1.0 - (paired.width / population.width) ** 2 if population.width > 0 else math.nan
     return {
         "measure": measure,
@@ -251,7 +279,7 @@ def _series(protocol: Protocol, outcomes: Outcomes) -> list[dict[str, Any]]:
     relative = {
         e.quantity
         for e in endpoints
-        if e.kind in (BEST_RESPONSE, PROGRESSION_FREE) or (e.kind == CHANGE and e.scale == "percent")
+        if e.kind in (BEST_RESPONSE, DISEASE_CONTROL, *TIMES) or (e.kind == CHANGE and e.scale == "percent")
     }
     for name in protocol.visits:
         rows = outcomes.measurements
@@ -294,14 +322,15 @@ def _course(
 def _waterfall(protocol: Protocol, outcomes: Outcomes) -> dict[str, Any]:
     """Best percent change of each patient, largest first; the two orders are independent of each other."""
     endpoints: tuple[Any, ...] = protocol.endpoints
-    names = list(dict.fromkeys(e.quantity for e in endpoints if e.kind == BEST_RESPONSE))
+    kinds = (BEST_RESPONSE, DISEASE_CONTROL)
+    names = list(dict.fromkeys(e.quantity for e in endpoints if e.kind in kinds))
     found: dict[str, Any] = {}
     for name in names:
         found[name] = {}
         for arm in protocol.arms:
             best = best_percent_change(protocol, outcomes, arm.name, name)
             found[name][arm.name] = {
-                value: np.sort(best[value].dropna().to_numpy())[::-1] for value in ("true", "observed")
+                value: np.sort(best[value].dropna().to_numpy())[::-1] for value in VALUES
             }
     return found
 
@@ -312,7 +341,7 @@ def _survival(protocol: Protocol, table: pd.DataFrame, endpoint: Any) -> dict[st
     arms: dict[str, Any] = {}
     for arm in protocol.arms:
         arms[arm.name] = {}
-        for value in ("true", "observed"):
+        for value in value_names(endpoint):
             known = rows[(rows["arm"] == arm.name) & rows[value].notna()]
             curve = analysis.kaplan_meier(known[value], known[f"{value}_event"], protocol.confidence)
             arms[arm.name][value] = {

@@ -15,12 +15,13 @@ import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from trials import plots
 from trials.compose import compose
 from trials.conduct import CHUNK, Conduct, conduct
 from trials.outcomes import FAILED, WITHDRAWN, Outcomes
@@ -38,6 +39,9 @@ from trials.tracking import (
 )
 from vht.files import sha256_bytes, sha256_file, sync_folder, write_whole
 from vht.store import Store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MANIFEST = "manifest.json"
 RESULTS = "results.json"
@@ -62,6 +66,7 @@ class TrialRun:
 
     Attributes:
         folder: where it is.
+        protocol: the declared trial.
         results: content of ``results.json``.
         outcomes: what happened to every virtual patient.
         tracking: the MLflow record, or None.
@@ -69,10 +74,27 @@ class TrialRun:
     """
 
     folder: Path
+    protocol: Protocol
     results: dict[str, Any]
     outcomes: Outcomes
     tracking: TrackingResult | None
     tracking_problem: str | None
+
+    def plot_survival(self, endpoint: str | None = None, *, targets_alone: bool = False) -> Figure:
+        """Kaplan-Meier curves with numbers at risk; see :func:`trials.plots.plot_survival`."""
+        return plots.plot_survival(self.protocol, self.results, endpoint, targets_alone=targets_alone)
+
+    def plot_waterfall(self, quantity: str | None = None) -> Figure:
+        """Best change of every patient's tumour; see :func:`trials.plots.plot_waterfall`."""
+        return plots.plot_waterfall(self.protocol, self.results, quantity)
+
+    def plot_swimmer(self, quantity: str | None = None, *, value: str = "observed", most: int = 40) -> Figure:
+        """Time on study of every patient with responses; see :func:`trials.plots.plot_swimmer`."""
+        return plots.plot_swimmer(self.protocol, self.outcomes, quantity, value=value, most=most)
+
+    def plot_spaghetti(self, quantity: str, *, percent: bool = False, most: int = 60) -> Figure:
+        """Course of every patient with the population's band; see :func:`trials.plots.plot_spaghetti`."""
+        return plots.plot_spaghetti(self.protocol, self.outcomes, quantity, percent=percent, most=most)
 
 
 def run_trial(
@@ -130,7 +152,7 @@ def run_trial(
     tracking, problem = _track(protocol, results, facts, out) if track else (None, None)
     if tracking is not None:
         write_whole(out / TRACKING, to_json({"run_id": tracking.run_id, "experiment": protocol.name}))
-    return TrialRun(out, results, done.outcomes, tracking, problem)
+    return TrialRun(out, protocol, results, done.outcomes, tracking, problem)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vht.compositions import antihypertensives, cardiovascular, sunitinib_gist
     from vht.healthy_adults import adults
     from vht.hypertension import hypertensives, law_2003
+    from vht.managed import Managed, Rule, managed_course
     from vht.model_run import ModelRun, ModelRunError, run_model
     from vht.model_validation import Validation, validate
     from vht.patient import CompositionError, Coupling, VirtualPatient
@@ -46,6 +47,7 @@ _HOME = {
     "Coupling": "patient",
     "Event": "state",
     "Individuals": "population",
+    "Managed": "managed",
     "ModelRun": "model_run",
     "ModelRunError": "model_run",
     "Observation": "state",
@@ -53,6 +55,7 @@ _HOME = {
     "Personalisation": "personalisation",
     "QUANTITIES": "quantities",
     "Quantity": "quantities",
+    "Rule": "managed",
     "Sensitivity": "sensitivities",
     "Simulation": "simulation",
     "Snapshot": "snapshot",
@@ -71,6 +74,7 @@ _HOME = {
     "cite": "citation",
     "hypertensives": "hypertension",
     "impute": "population",
+    "managed_course": "managed",
     "individuals": "population",
     "law_2003": "hypertension",
     "personalise": "personalisation",
@@ -96,12 +100,14 @@ __all__ = [
     "Coupling",
     "Event",
     "Individuals",
+    "Managed",
     "ModelRun",
     "ModelRunError",
     "Observation",
     "PatientState",
     "Personalisation",
     "Quantity",
+    "Rule",
     "Sensitivity",
     "Simulation",
     "Snapshot",
@@ -122,6 +128,7 @@ __all__ = [
     "impute",
     "individuals",
     "law_2003",
+    "managed_course",
     "personalise",
     "quantity",
     "run_model",

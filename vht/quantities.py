@@ -132,6 +132,7 @@ _REGISTRY = (
         60,
     ),
     _q("leukocytes", "Leukocytes", "10*3/uL", "6690-2", 0.01, 1000),
+    _q("neutrophils", "Neutrophils", "10*3/uL", "751-8", 0, 500, decimals=2),
     _q("platelets", "Platelets", "10*3/uL", "777-3", 1, 5000, decimals=0),
     _q("total_bilirubin", "Bilirubin, total", "mg/dL", "1975-2", 0.01, 80, molar_mass=584.66),
     _q("alanine_aminotransferase", "Alanine aminotransferase", "U/L", "1742-6", 1, 20000, decimals=0),

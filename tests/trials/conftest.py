@@ -19,6 +19,7 @@ TUMOUR, SYSTOLIC, DIASTOLIC = (
     "diastolic_blood_pressure",
 )
 ERROR = {TUMOUR: ("proportional", 0.125), SYSTOLIC: ("additive", 9.0), DIASTOLIC: ("additive", 5.5)}
+COLUMNS = ["arm", "pseudonym", "status", "reason", "last_day"]
 EXAMPLES = Path(__file__).resolve().parents[2] / "trials" / "examples"
 
 
@@ -82,7 +83,7 @@ def fake_outcomes(protocol: Protocol, patients: int = 200, seed: int = 1) -> Out
             status = "failed" if failed[i] else "withdrawn" if leaves[i] < end else "completed"
             reason = {"failed": "not_converged", "withdrawn": "discontinued", "completed": ""}[status]
             last = 0.0 if failed[i] else float(min(leaves[i], end))
-            disposition.append((arm.name, name, status, reason, last))
+            disposition.append((arm.name, name, status, reason, last, float("nan")))
 
         def course(q: str, day: float, index: int = index) -> np.ndarray:
             week = day / 7
@@ -113,7 +114,7 @@ def fake_outcomes(protocol: Protocol, patients: int = 200, seed: int = 1) -> Out
             peaks += [(arm.name, names[i], q, daily[top[i], i], float(top[i])) for i in kept]
     return Outcomes(
         baseline=baseline,
-        disposition=pd.DataFrame(disposition, columns=["arm", "pseudonym", "status", "reason", "last_day"]),
+        disposition=pd.DataFrame(disposition, columns=[*COLUMNS, "new_lesion_day"]),
         measurements=pd.DataFrame(
             measurements, columns=["arm", "pseudonym", "quantity", "day", "true", "observed", "is_visit"]
         ),

@@ -86,7 +86,9 @@ def outcomes(protocol: Protocol) -> Outcomes:
                 "age_years": [50, 60, 70, 55, 65],
             }
         ),
-        disposition=pd.DataFrame(disposition, columns=["arm", "pseudonym", "status", "reason", "last_day"]),
+        disposition=pd.DataFrame(
+            disposition, columns=["arm", "pseudonym", "status", "reason", "last_day"]
+        ).assign(new_lesion_day=np.nan),
         measurements=pd.DataFrame(
             measurements, columns=["arm", "pseudonym", "quantity", "day", "true", "observed", "is_visit"]
         ),

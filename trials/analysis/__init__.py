@@ -2,9 +2,11 @@
 
 Nothing here knows of simulation, patients or protocols, so the same functions analyse a simulated and a
 real trial. Means and their differences are in :mod:`~trials.analysis.means`, proportions in
-:mod:`~trials.analysis.proportions`, times to an event in :mod:`~trials.analysis.survival`.
+:mod:`~trials.analysis.proportions`, times to an event in :mod:`~trials.analysis.survival` and
+:mod:`~trials.analysis.cox`.
 """
 
+from trials.analysis.cox import Cox, cox
 from trials.analysis.estimate import Estimate, critical_value
 from trials.analysis.means import Spread, difference_of_means, mean, paired_difference, spread
 from trials.analysis.proportions import paired_risk_difference, proportion, risk_difference
@@ -19,10 +21,12 @@ from trials.analysis.survival import (
 )
 
 __all__ = [
+    "Cox",
     "Estimate",
     "KaplanMeier",
     "RestrictedMean",
     "Spread",
+    "cox",
     "critical_value",
     "difference_of_means",
     "kaplan_meier",

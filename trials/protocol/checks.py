@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from organ_models.units import UnitError
 from trials.protocol.amounts import check_unit, days
 from trials.yaml_source import Position
 from vht.quantities import quantity
 
 if TYPE_CHECKING:
     from trials.protocol.schema import Protocol
+
+_UNTIL_PROGRESSION = ("recist_progression_free_time", "recist_duration_of_response")
+_RECIST = (*_UNTIL_PROGRESSION, "recist_best_response", "recist_disease_control")
 
 Found = tuple[Position, str]
 Check = Callable[["Protocol"], Iterator[Found]]
@@ -144,6 +148,56 @@ def _doses(p: Protocol) -> Iterator[Found]:
                 yield (*at, "amount"), f"{wrong}, the unit that another arm gives for this port"
 
 
+@_needs("arms", "visits")
+def _policies(p: Protocol) -> Iterator[Found]:
+    for i, arm in enumerate(p.arms):
+        for k, policy in enumerate(arm.policies):
+            at: Position = ("arms", i, "policies", k)
+            if not arm.doses:
+                yield at, "this arm gives nothing that a policy could change; give it 'doses'"
+            if policy.quantity not in p.visits:
+                message = (
+                    f"'{policy.quantity}' has no visits to decide on; {_choose(policy.quantity, p.visits)}"
+                )
+                yield (*at, "quantity"), message
+            for n, port in enumerate(policy.of):
+                if arm.doses and port not in arm.doses:
+                    yield (*at, "of", n), f"'{port}' is not dosed in this arm; {_choose(port, arm.doses)}"
+            unit = quantity(policy.quantity).unit
+            wrong = {name: check_unit(amount, unit) for name, amount in policy.thresholds.items()}
+            if policy.kind == "stop_on_progression" and unit != "mm":
+                message = f"RECIST needs a sum of diameters in mm; {policy.quantity} is in '{unit}'"
+                yield (*at, "quantity"), message
+            elif any(wrong.values()):
+                for name, text in wrong.items():
+                    if text:
+                        yield (*at, name), f"{text}, the unit of {policy.quantity}"
+            else:
+                try:
+                    policy.rule()
+                except (ValueError, UnitError) as error:
+                    yield at, str(error)
+
+
+@_needs("arms", "new_lesions")
+def _new_lesions(p: Protocol) -> Iterator[Found]:
+    names = [arm.name for arm in p.arms]
+    for name in p.new_lesions.arms if p.new_lesions else ():
+        if name not in names:
+            yield ("new_lesions", "arms", name), f"no arm is called '{name}'; {_choose(name, names)}"
+
+
+@_needs("endpoints", "new_lesions")
+def _new_lesions_stated(p: Protocol) -> Iterator[Found]:
+    for i, endpoint in enumerate(p.endpoints):
+        if endpoint.kind in _UNTIL_PROGRESSION and p.new_lesions is None:
+            yield (
+                ("endpoints", i, "kind"),
+                "time to progression needs the field 'new_lesions', the hazard of a new lesion with its "
+                "source, as in {hazard: 0.01 /wk, source: A paper.}; without, progression comes too late",
+            )
+
+
 @_needs("duration", "reporting_interval")
 def _reporting(p: Protocol) -> Iterator[Found]:
     if days(p.reporting_interval) > p.duration_days:
@@ -188,8 +242,9 @@ def _endpoint_names(p: Protocol) -> Iterator[Found]:
 
 @_needs("endpoints")
 def _endpoint_units(p: Protocol) -> Iterator[Found]:
-    for i, endpoint in enumerate(p.endpoints):
-        if endpoint.kind in ("recist_best_response", "recist_progression_free_time"):
+    endpoints: tuple[Any, ...] = p.endpoints
+    for i, endpoint in enumerate(endpoints):
+        if endpoint.kind in _RECIST:
             unit = quantity(endpoint.quantity).unit
             if unit != "mm":
                 message = f"RECIST needs a sum of diameters in mm; {endpoint.quantity} is in '{unit}'"

@@ -6,70 +6,25 @@ Each class is one group of fields of the YAML file; names are the file's names. 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import math
-from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import Field, PrivateAttr, model_validator
 
 from trials.protocol import checks
 from trials.protocol.amounts import Age, Amount, Confidence, Day, Duration, Hazard, Proportion, days
+from trials.protocol.parts import ConditionName, MedicationName, Name, Port, QuantityName, Section, Text
+from trials.protocol.policies import PolicySection
 from trials.yaml_source import Position, SourceError, SourceMap
-from vht.concepts import CONCEPTS
-from vht.quantities import QUANTITIES, quantity
+from vht.quantities import quantity
 
 
 class ProtocolError(SourceError):
     """A protocol that cannot be used: every problem with its line, what was expected and the remedy."""
-
-
-def _nearest(word: str, known: Collection[str], kind: str) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    hint = f"did you mean '{near[0]}'?" if near else "known: " + ", ".join(known)
-    return f"unknown {kind} '{word}'; {hint}"
-
-
-def _quantity_name(name: str) -> str:
-    if name not in QUANTITIES:
-        raise ValueError(_nearest(name, QUANTITIES, "quantity"))
-    return name
-
-
-def _concept_name(kind: str) -> AfterValidator:
-    def validate(name: str) -> str:
-        known = [c.name for c in CONCEPTS.values() if c.kind == kind]
-        if name not in known:
-            raise ValueError(_nearest(name, known, kind))
-        return name
-
-    return AfterValidator(validate)
-
-
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Port = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")]
-QuantityName = Annotated[str, AfterValidator(_quantity_name)]
-ConditionName = Annotated[str, _concept_name("condition")]
-MedicationName = Annotated[str, _concept_name("medication")]
-
-
-class Section(BaseModel):
-    """A group of fields: unknown fields are refused, and nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class AgeRange(Section):
@@ -105,7 +60,7 @@ class Eligibility(Section):
     excluded_conditions: tuple[ConditionName, ...] = ()
     excluded_medications: tuple[MedicationName, ...] = ()
     quantities: tuple[QuantityName, ...] = ()
-    ranges: dict[QuantityName, Range] = {}
+    ranges: dict[QuantityName, Range] = Field(default_factory=dict)
 
 
 class Population(Section):
@@ -166,11 +121,12 @@ class Dose(Section):
 
 
 class Arm(Section):
-    """One arm: a name, a label for people, and doses by ``model.port``."""
+    """One arm: a name, a label for people, doses by ``model.port``, policies that adapt them at visits."""
 
     name: Name
     label: Text
-    doses: dict[Port, Dose] = {}
+    doses: dict[Port, Dose] = Field(default_factory=dict)
+    policies: tuple[PolicySection, ...] = ()
 
 
 class Visits(Section):
@@ -212,6 +168,24 @@ class Dropout(Section):
         return self.hazard.to("/d")
 
 
+class NewLesions(Section):
+    """The first new lesion appears at a constant hazard and is seen at the next visit of a tumour's size.
+
+    Attributes:
+        hazard: the hazard in every arm; 0 states that no new lesions appear.
+        arms: the hazard in single arms, where it differs.
+        source: where it comes from, or ``assumption: ...``.
+    """
+
+    hazard: Hazard
+    arms: dict[Name, Hazard] = Field(default_factory=dict)
+    source: Text
+
+    def per_day(self, arm: str) -> float:
+        """The hazard in an arm, 1/d."""
+        return self.arms.get(arm, self.hazard).to("/d")
+
+
 class EndpointSection(Section):
     """What every endpoint has: a name, and a label for people (made from the name where absent)."""
 
@@ -235,17 +209,38 @@ class ChangeFromBaseline(EndpointSection):
 
 
 class BestResponse(EndpointSection):
-    """Best overall response by RECIST 1.1 on target lesions, not confirmed by a second assessment."""
+    """Best overall response by RECIST 1.1; ``confirmed``: a response must be seen again after 28 days."""
 
     kind: Literal["recist_best_response"]
+    quantity: QuantityName
+    confirmed: bool = False
+
+
+class DiseaseControl(EndpointSection):
+    """Whether the best overall response is a response or stable disease from day 28 on."""
+
+    kind: Literal["recist_disease_control"]
     quantity: QuantityName
 
 
 class ProgressionFreeTime(EndpointSection):
-    """Days to progression by RECIST 1.1 on target lesions, censored at the last assessment."""
+    """Days to progression by RECIST 1.1, censored at the last assessment.
+
+    Attributes:
+        missed_visits: progression after this many missed visits in a row, or more, is censored before them.
+    """
 
     kind: Literal["recist_progression_free_time"]
     quantity: QuantityName
+    missed_visits: Annotated[int, Field(ge=1, strict=True)] | None = None
+
+
+class DurationOfResponse(EndpointSection):
+    """Days from the first response to progression, of those who responded; else as progression-free time."""
+
+    kind: Literal["recist_duration_of_response"]
+    quantity: QuantityName
+    confirmed: bool = False
 
 
 class PeakChange(EndpointSection):
@@ -267,7 +262,13 @@ class EverAtOrAbove(EndpointSection):
 
 
 Endpoint = Annotated[
-    ChangeFromBaseline | BestResponse | ProgressionFreeTime | PeakChange | EverAtOrAbove,
+    ChangeFromBaseline
+    | BestResponse
+    | DiseaseControl
+    | ProgressionFreeTime
+    | DurationOfResponse
+    | PeakChange
+    | EverAtOrAbove,
     Field(discriminator="kind"),
 ]
 
@@ -292,8 +293,9 @@ class Protocol(Section):
     duration: Duration
     reporting_interval: Duration
     visits: dict[QuantityName, Visits] = Field(min_length=1)
-    measurement_error: dict[QuantityName, MeasurementError] = {}
+    measurement_error: dict[QuantityName, MeasurementError] = Field(default_factory=dict)
     dropout: Dropout | None = None
+    new_lesions: NewLesions | None = None
     endpoints: tuple[Endpoint, ...] = Field(min_length=1)
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)]
     confidence_level: Confidence = Amount(95.0, "%")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from trials.endpoints import BEST_RESPONSE, EVER, PEAK, PROGRESSION_FREE
+from trials.endpoints import BEST_RESPONSE, DISEASE_CONTROL, EVER, PEAK, PROGRESSION_FREE, RESPONSE_DURATION
 from trials.outcomes import FAILED
 from trials.report import blocks, words
 from trials.report.blocks import Block
@@ -42,14 +42,20 @@ def _limits(protocol: Protocol, results: Mapping[str, Any], provenance: Mapping[
         n = results["baseline"]["n"]
         texts = [f"{words.in_running_text(label)} in {k} of {n} patients" for label, k in imputed.items()]
         items.append(f"Imputed at baseline, not recorded: {words.listed(texts)}.")
-    if kinds & {BEST_RESPONSE, PROGRESSION_FREE}:
+    if kinds & {BEST_RESPONSE, DISEASE_CONTROL, PROGRESSION_FREE, RESPONSE_DURATION}:
+        items.append(_tumour(protocol))
+        if any(e.kind == BEST_RESPONSE and not getattr(e, "confirmed", True) for e in protocol.endpoints):
+            items.append("Responses are unconfirmed: one visit suffices.")
+    if RESPONSE_DURATION in kinds:
         items.append(
-            "Tumour response and progression rest on the sum of target lesions alone. There is no process "
-            "of new lesions, of non-target lesions or of death, so that progression is under-counted. A "
-            "complete response is recognised only where the sum is zero, because the sum alone cannot show "
-            "that every lesion is gone."
+            "Duration of response compares those who responded in each arm, who are not the same patients: "
+            "a difference is not the effect of the treatment alone."
         )
-        items.append("Responses are unconfirmed: one visit suffices.")
+    if any(arm.policies for arm in protocol.arms):
+        items.append(
+            "Policies decide on what visits measure, with its error; between visits nobody is looked at. "
+            "They go on for patients who left, so that the noise-free course is that of a patient who stays."
+        )
     if PROGRESSION_FREE in kinds:
         items.append(
             "Progression is dated at the visit that shows it; its true time lies between two visits."
@@ -93,6 +99,10 @@ def _limits(protocol: Protocol, results: Mapping[str, Any], provenance: Mapping[
         items.append(
             f"The measurement error of {words.listed(resting)} rests on assumptions that its source names."
         )
+    if protocol.new_lesions is not None and "assumption" in protocol.new_lesions.source.lower():
+        items.append("The hazard of new lesions rests on an assumption that its source names.")
+    if any("assumption" in policy.source.lower() for arm in protocol.arms for policy in arm.policies):
+        items.append("Thresholds of policies rest on assumptions that their sources name.")
     if protocol.dropout is not None and "assumption" in protocol.dropout.source.lower():
         items.append("The rate of dropout rests on an assumption that its source names.")
     items.append(
@@ -100,6 +110,26 @@ def _limits(protocol: Protocol, results: Mapping[str, Any], provenance: Mapping[
         "confirmatory evidence of efficacy or safety."
     )
     return items
+
+
+def _tumour(protocol: Protocol) -> str:
+    declared = protocol.new_lesions
+    if declared is None:
+        beside = "There is no process of new lesions, of non-target lesions or of death"
+    elif not any(declared.per_day(arm.name) for arm in protocol.arms):
+        beside = (
+            "The protocol states that no new lesions appear; there are no non-target lesions and no death"
+        )
+    else:
+        beside = (
+            "New lesions appear at a constant hazard that depends on neither size nor growth of the tumour; "
+            "there are no non-target lesions and no death"
+        )
+    return (
+        f"Tumour response rests on the sum of target lesions. {beside}, so that progression is "
+        "under-counted. A complete response is recognised only where the sum is zero, because the sum alone "
+        "cannot show that every lesion is gone."
+    )
 
 
 def _reclassified(protocol: Protocol, results: Mapping[str, Any]) -> str:

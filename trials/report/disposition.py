@@ -67,7 +67,44 @@ def disposition(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any
             "patients count in the noise-free results, and in the observed ones up to the day they left.",
         )
     )
+    body += _treatment(protocol, results)
     return blocks.section("disposition", "Disposition", body)
+
+
+def _treatment(protocol: Protocol, results: Mapping[str, Any]) -> list[Block]:
+    """What policies did, by arm that has any."""
+    found = results["treatment"]
+    labels = {arm.name: str(arm.label) for arm in protocol.arms if arm.name in found}
+    if not labels:
+        return []
+
+    def quartiles(name: str, key: str, factor: float = 1.0) -> blocks.Cell:
+        spread = found[name][key]
+        numbers = [spread[k] for k in ("median", "lower_quartile", "upper_quartile")]
+        if numbers[0] is None:
+            return blocks.cell(words.NOTHING)
+        middle, low, high = (round(factor * value, 1) for value in numbers)
+        return blocks.cell(f"{words.number(middle, 1)} ({words.interval(low, high, 1)})", [middle, low, high])
+
+    rows = [
+        blocks.row("Patients", [blocks.count(found[n]["n"]) for n in labels]),
+        blocks.row("Treatment held at least once", [blocks.count(found[n]["held"]) for n in labels]),
+        blocks.row("Days held, median (quartiles)", [quartiles(n, "held_days") for n in labels]),
+        blocks.row("Treatment ended by a policy", [blocks.count(found[n]["stopped"]) for n in labels]),
+        blocks.row("Day of that, median (quartiles)", [quartiles(n, "stopped_day") for n in labels]),
+        blocks.row(
+            "Dose given, % of planned, median (quartiles)",
+            [quartiles(n, "dose_share", 100.0) for n in labels],
+        ),
+    ]
+    return [
+        blocks.table(
+            "Treatment under policies",
+            ["", *labels.values()],
+            rows,
+            note="All patients whose solve succeeded, taken to the end of the trial.",
+        )
+    ]
 
 
 def _flow(protocol: Protocol, results: Mapping[str, Any]) -> Block:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import html
 import io
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import matplotlib as mpl
@@ -55,11 +57,16 @@ _STYLE: dict[Any, Any] = {
 _VALUES = (("true", "Noise-free"), ("observed", "As observed"))
 
 
-def draw(block: Mapping[str, Any]) -> str:
-    """One figure block as an SVG element with title and description for screen readers.
+def styled() -> AbstractContextManager[None]:
+    """The style of all figures, for what is drawn within."""
+    return mpl.rc_context(_STYLE)
+
+
+def figure(kind: str, data: Mapping[str, Any]) -> Figure:
+    """The drawing of a figure block's data.
 
     Raises:
-        ValueError: the block's kind is not one that can be drawn.
+        ValueError: the kind is not one that can be drawn.
     """
     drawers: dict[str, Callable[[Mapping[str, Any]], Figure]] = {
         "flow": _flow,
@@ -67,12 +74,22 @@ def draw(block: Mapping[str, Any]) -> str:
         "waterfall": _waterfall,
         "course": _course,
     }
-    if block["kind"] not in drawers:
-        raise ValueError(f"no drawing for a figure of kind '{block['kind']}'")
+    if kind not in drawers:
+        raise ValueError(f"no drawing for a figure of kind '{kind}'")
+    with styled():
+        return drawers[kind](data)
+
+
+def draw(block: Mapping[str, Any]) -> str:
+    """One figure block as an SVG element with title and description for screen readers.
+
+    Raises:
+        ValueError: the block's kind is not one that can be drawn.
+    """
+    drawn = figure(str(block["kind"]), block.get("data", {}))
     with mpl.rc_context({**_STYLE, "svg.hashsalt": str(block["id"])}):
-        figure = drawers[block["kind"]](block["data"])
         target = io.StringIO()
-        FigureCanvasSVG(figure).print_svg(
+        FigureCanvasSVG(drawn).print_svg(
             target, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
         )
     return _inline(target.getvalue(), block)
@@ -101,7 +118,7 @@ def _array(values: Sequence[float | None]) -> np.ndarray:
     return np.array([np.nan if v is None else v for v in values], float)
 
 
-def _day_axis(axes: Axes, days: Sequence[float]) -> None:
+def day_axis(axes: Axes, days: Sequence[float]) -> None:
     """Ticks on visits, in weeks where the course is long enough."""
     end = max(days)
     if end >= 42:
@@ -168,9 +185,14 @@ def _course(data: Mapping[str, Any]) -> Figure:
         )
     axes.set_ylabel(_wrapped(data["ylabel"]))
     axes.set_xlim(-0.02 * end, 1.02 * end)
-    _day_axis(axes, [end])
+    day_axis(axes, [end])
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=_legend_columns(arms))
     return figure
+
+
+def title_lines(text: str, inches: float) -> str:
+    """A panel's title in lines that fit above it."""
+    return "\n".join(textwrap.wrap(text, max(int(inches * 13.5), 10)))
 
 
 def _wrapped(text: str, width: int = 40) -> str:
@@ -283,7 +305,7 @@ def _waterfall(data: Mapping[str, Any]) -> Figure:
             axes.set_xlim(-1, max(len(values), 1))
             axes.set_xticks([])
             axes.spines["bottom"].set_visible(False)
-            axes.set_title(f"{label}\n{title}", fontsize=8.5)
+            axes.set_title(f"{title_lines(label, WIDTH / 2 - 0.4)}\n{title}", fontsize=8.5)
             axes.text(
                 0.99,
                 0.97,

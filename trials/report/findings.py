@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from trials.endpoints import BEST_RESPONSE, CHANGE, EVER, NOT_MEASURED, PEAK, PROGRESSION_FREE
+from trials.endpoints import (
+    BEST_RESPONSE,
+    CHANGE,
+    DISEASE_CONTROL,
+    EVER,
+    MEANS,
+    NO_RESPONSE,
+    NOT_MEASURED,
+    PEAK,
+    PROGRESSION_FREE,
+    RESPONSE_DURATION,
+    SHARES,
+    TIMES,
+    VALUES,
+)
 from trials.outcomes import FAILED, WITHDRAWN
 from trials.report import blocks, words
 from trials.report.blocks import Block
@@ -20,6 +34,10 @@ NOT_A_REAL_TRIAL = (
     "evidence of the precision of a trial; the population interval is."
 )
 _VALUES = (("true", "Noise-free"), ("observed", "As observed"))
+_TARGETS_ALONE = (
+    ("true_targets_alone", "Noise-free, target lesions alone"),
+    ("observed_targets_alone", "As observed, target lesions alone"),
+)
 
 
 def findings(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,14 +50,16 @@ def findings(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any]:
         body.append(blocks.heading(str(found["label"])))
         body.append(_arm_table(protocol, results, endpoint, found))
         if endpoint.kind == BEST_RESPONSE:
-            body.append(_category_table(protocol, found))
+            body.append(_category_table(protocol, endpoint, found))
         if found["contrasts"]:
             body.append(_contrast_table(protocol, results, endpoint, found))
-        if endpoint.kind == PROGRESSION_FREE:
-            body.append(_survival_figure(protocol, results, endpoint))
+        if endpoint.kind in TIMES:
+            body += _survival_figures(protocol, results, endpoint)
         name = getattr(endpoint, "quantity", "")
-        if endpoint.kind == BEST_RESPONSE and name in results["waterfall"]:
-            body.append(_waterfall_figure(protocol, results, name))
+        if endpoint.kind in (BEST_RESPONSE, DISEASE_CONTROL) and name in results["waterfall"]:
+            if f"{name} waterfall" not in drawn:
+                body.append(_waterfall_figure(protocol, results, name))
+            drawn.add(f"{name} waterfall")
         if endpoint.kind in (CHANGE, PEAK, EVER):
             scale = "percent" if endpoint.kind == CHANGE and endpoint.scale == "percent" else "absolute"
             for measured in [name] if name else list(endpoint.thresholds):
@@ -58,6 +78,17 @@ def findings(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any]:
         for course in rest:
             body += _course_figures(protocol, results, course["quantity"], course["scale"])
     return blocks.section("results", "Results", body)
+
+
+_NOT_REACHED = (
+    "Not reached: fewer than half had progressed. The mean is the area under the curve up to the last visit. "
+    "Target lesions alone: as if no new lesion had appeared."
+)
+
+
+def _views(endpoint: Any) -> tuple[tuple[str, str], ...]:
+    """The values of an endpoint with their titles: times to progression also of target lesions alone."""
+    return (*_VALUES, *_TARGETS_ALONE) if endpoint.kind in TIMES else _VALUES
 
 
 def _shown(unit: str) -> tuple[str, float, int]:
@@ -83,10 +114,11 @@ def _arm_table(
 ) -> Block:
     unit, factor, decimals = _shown(found["unit"])
     ci = f"({_level(results)} CI)"
-    if endpoint.kind in (CHANGE, PEAK):
+    if endpoint.kind in MEANS:
         columns = ["n", f"Mean {ci}, {unit}", "SD", "Median (quartiles)"]
-    elif endpoint.kind in (BEST_RESPONSE, EVER):
-        columns = ["n", "Responded" if endpoint.kind == BEST_RESPONSE else "Reached", f"Share {ci}, {unit}"]
+    elif endpoint.kind in SHARES:
+        reached = {BEST_RESPONSE: "Responded", DISEASE_CONTROL: "Controlled"}.get(endpoint.kind, "Reached")
+        columns = ["n", reached, f"Share {ci}, {unit}"]
     else:
         columns = [
             "n",
@@ -96,18 +128,20 @@ def _arm_table(
         ]
     columns.append("Missing")
     rows = []
-    for value, title in _VALUES:
+    for value, title in _views(endpoint):
         rows.append(blocks.group(title))
         for arm in protocol.arms:
             of_arm = found["arms"][arm.name]
-            missing = of_arm["missing"] if value == "observed" else {FAILED: of_arm["missing"][FAILED]}
+            observed = value.startswith("observed")
+            missing = of_arm["missing"] if observed else {FAILED: of_arm["missing"][FAILED]}
             cells = [*_summary_cells(endpoint, of_arm[value], factor, decimals), _missing(missing)]
             rows.append(blocks.row(str(arm.label), cells, indent=True))
     note = {
         BEST_RESPONSE: "Patients who could not be evaluated count as no response; missing lists them.",
+        DISEASE_CONTROL: "Patients who could not be evaluated count as no control; missing lists them.",
         EVER: "A patient who left counts up to that day.",
-        PROGRESSION_FREE: "Not reached: fewer than half had progressed. The mean is the area under the curve "
-        "up to the last visit.",
+        PROGRESSION_FREE: _NOT_REACHED,
+        RESPONSE_DURATION: f"n: patients who responded, missing counted as of those seen. {_NOT_REACHED}",
     }.get(endpoint.kind, "SD, standard deviation between patients.")
     return blocks.table(
         f"{found['label']}, by arm", ["", *columns], rows, note=f"CI, confidence interval. {note}"
@@ -117,7 +151,7 @@ def _arm_table(
 def _summary_cells(
     endpoint: Any, summary: Mapping[str, Any], factor: float, decimals: int
 ) -> list[blocks.Cell]:
-    if endpoint.kind in (CHANGE, PEAK):
+    if endpoint.kind in MEANS:
         spread = summary["spread"]
         quartiles = [spread[k] for k in ("median", "lower_quartile", "upper_quartile")]
         text = words.NOTHING
@@ -133,7 +167,7 @@ def _summary_cells(
             ),
             blocks.cell(text, [None if q is None else round(q, decimals) for q in quartiles]),
         ]
-    if endpoint.kind in (BEST_RESPONSE, EVER):
+    if endpoint.kind in SHARES:
         share = summary["share"]
         return [
             blocks.count(share["n"]),
@@ -151,12 +185,17 @@ def _summary_cells(
 
 
 def _missing(causes: Mapping[str, int]) -> blocks.Cell:
-    names = {WITHDRAWN: "withdrawn", FAILED: "failed solve", NOT_MEASURED: "not measured"}
+    names = {
+        WITHDRAWN: "withdrawn",
+        FAILED: "failed solve",
+        NOT_MEASURED: "not measured",
+        NO_RESPONSE: "no response",
+    }
     texts = [f"{names[cause]}{words.NO_BREAK}{n}" for cause, n in causes.items() if n]
     return blocks.cell(", ".join(texts) or "none", dict(causes))
 
 
-def _category_table(protocol: Protocol, found: Mapping[str, Any]) -> Block:
+def _category_table(protocol: Protocol, endpoint: Any, found: Mapping[str, Any]) -> Block:
     names = {
         "CR": "Complete response",
         "PR": "Partial response",
@@ -177,7 +216,8 @@ def _category_table(protocol: Protocol, found: Mapping[str, Any]) -> Block:
             share = 100 * number / n if n else 0.0
             cells.append(blocks.cell(f"{number} ({words.number(share, 1)})", [number, round(share, 1)]))
         rows.append(blocks.row(name, cells))
-    return blocks.table("Best overall response by category (RECIST 1.1, unconfirmed)", ["", *columns], rows)
+    how = "confirmed" if endpoint.confirmed else "unconfirmed"
+    return blocks.table(f"Best overall response by category (RECIST 1.1, {how})", ["", *columns], rows)
 
 
 def _contrast_table(
@@ -188,10 +228,11 @@ def _contrast_table(
     labels = {arm.name: str(arm.label) for arm in protocol.arms}
     reference = labels[protocol.reference_arm]
     rows = []
-    tests = []
+    tests, ratios = [], []
     for name, contrast in found["contrasts"].items():
+        whose = f" ({words.in_running_text(labels[name])})" if len(found["contrasts"]) > 1 else ""
         rows.append(blocks.group(f"{labels[name]}, less {words.in_running_text(reference)}"))
-        for value, title in _VALUES:
+        for value, title in _views(endpoint):
             of = contrast[value]
             reduction = of["variance_reduction"]
             shown = words.NOTHING if reduction is None else words.number(100 * reduction, 1)
@@ -206,13 +247,17 @@ def _contrast_table(
                     indent=True,
                 )
             )
+            if "hazard_ratio" in of and of["hazard_ratio"]["value"] is not None:
+                ratios.append(f"{title.lower()}{whose} {words.estimate(of['hazard_ratio'], 2)}")
             if "logrank" in of and of["logrank"]["p_value"] is not None:
                 tests.append(
-                    f"{title.lower()} χ² {words.number(of['logrank']['chi_squared'], 2)}, p "
+                    f"{title.lower()}{whose} χ² {words.number(of['logrank']['chi_squared'], 2)}, p "
                     f"{_p(of['logrank']['p_value'])}"
                 )
     note = "Variance reduction: by how much the variance of the paired difference is below that of separate "
     note += "patients."
+    if ratios:
+        note += f" Hazard ratio (Cox, arms as separate patients): {'; '.join(ratios)}."
     if tests:
         note += f" Log-rank test, arms as separate patients: {'; '.join(tests)}."
     return blocks.table(
@@ -232,28 +277,51 @@ def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
-def _survival_figure(protocol: Protocol, results: Mapping[str, Any], endpoint: Any) -> Block:
-    found = results["survival"][endpoint.name]
-    summaries = results["endpoints"][endpoint.name]["arms"]
+def _survival_figures(protocol: Protocol, results: Mapping[str, Any], endpoint: Any) -> list[Block]:
+    """Curves with new lesions, and of target lesions alone where they differ."""
+    arms = results["survival"][endpoint.name]["arms"]
+    alone = {
+        name: {value: of_arm[key] for value, (key, _) in zip(VALUES, _TARGETS_ALONE, strict=True)}
+        for name, of_arm in arms.items()
+    }
+    same = all(alone[name][value] == arms[name][value] for name in arms for value in VALUES)
+    note = " Target lesions alone give the same curves." if same else ""
+    figures = [_survival_figure(protocol, results, endpoint, arms, str(endpoint.label), note)]
+    if not same:
+        title = f"{endpoint.label}, target lesions alone"
+        note = " As if no new lesion had appeared."
+        figures.append(_survival_figure(protocol, results, endpoint, alone, title, note))
+    return figures
+
+
+def _survival_figure(
+    protocol: Protocol,
+    results: Mapping[str, Any],
+    endpoint: Any,
+    arms: Mapping[str, Any],
+    title: str,
+    note: str,
+) -> Block:
+    days = results["survival"][endpoint.name]["days"]
     labels = {arm.name: str(arm.label) for arm in protocol.arms}
     described = []
-    for value, title in _VALUES:
+    for value, heading in _VALUES:
         parts = [
-            f"{label}: {words.number(100 * found['arms'][name][value]['survival_at_visits'][-1], 1)} % free "
-            f"of progression at day {found['days'][-1]:g}"
+            f"{label}: {words.number(100 * arms[name][value]['survival_at_visits'][-1], 1)} % free "
+            f"of progression at day {days[-1]:g}"
             for name, label in labels.items()
-            if summaries[name][value]["n"]
+            if arms[name][value]["times"]
         ]
-        described.append(f"{title}: {'; '.join(parts)}")
+        described.append(f"{heading}: {'; '.join(parts)}")
     return blocks.figure(
         "survival",
-        f"{endpoint.label}: Kaplan-Meier curves with {_level(results)} limits and numbers at risk, "
-        "noise-free and as observed. Progression can be seen at visits alone, hence the steps.",
+        f"{title}: Kaplan-Meier curves with {_level(results)} limits and numbers at risk, "
+        f"noise-free and as observed. Progression can be seen at visits alone, hence the steps.{note}",
         ". ".join(described) + ".",
         {
             "labels": labels,
-            "days": found["days"],
-            "arms": found["arms"],
+            "days": days,
+            "arms": {name: {v: arms[name][v] for v in VALUES} for name in labels},
             "ylabel": "Free of progression (%)",
         },
     )

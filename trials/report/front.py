@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from trials.endpoints import BEST_RESPONSE, CHANGE, EVER, PEAK, PROGRESSION_FREE
+from trials.endpoints import (
+    BEST_RESPONSE,
+    CHANGE,
+    DISEASE_CONTROL,
+    EVER,
+    MEANS,
+    PEAK,
+    PROGRESSION_FREE,
+    RESPONSE_DURATION,
+    TIMES,
+    VALUES,
+)
 from trials.report import blocks, words
 from trials.report.blocks import Block
 
@@ -18,7 +29,12 @@ STATUS = (
     "pseudonymised records, their course under treatment from mathematical models."
 )
 HYPOTHETICAL = "hypothetical"
-VALUES = ("true", "observed")
+_REACHED = {
+    PROGRESSION_FREE: "progressed",
+    RESPONSE_DURATION: "progressed after response",
+    BEST_RESPONSE: "responded",
+    DISEASE_CONTROL: "controlled",
+}
 
 
 def identity(protocol: Protocol, results: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,7 +133,9 @@ def _in_words(endpoint: Any, found: Mapping[str, Any], labels: Mapping[str, str]
         CHANGE: "on average ",
         PEAK: "on average ",
         PROGRESSION_FREE: "progression seen in ",
+        RESPONSE_DURATION: "of those who responded, progression seen in ",
         BEST_RESPONSE: "complete or partial response in ",
+        DISEASE_CONTROL: "response or stable disease in ",
         EVER: "reached by ",
     }.get(endpoint.kind, "")
     return f"{opening}{words.listed(with_label)}; as a trial would observe it, {words.listed(observed)}."
@@ -130,10 +148,10 @@ def _short(endpoint: Any, summary: Mapping[str, Any], unit: str) -> str:
 
 def _headline(endpoint: Any, summary: Mapping[str, Any], unit: str) -> tuple[str, str, float | None]:
     """Text, unit and rounded value of the one number that stands for an arm's result."""
-    if endpoint.kind in (CHANGE, PEAK):
+    if endpoint.kind in MEANS:
         value = summary["mean"]["value"]
         return words.number(value, 1, sign=True), unit, None if value is None else round(value, 1)
-    key = "share_with_event" if endpoint.kind == PROGRESSION_FREE else "share"
+    key = "share_with_event" if endpoint.kind in TIMES else "share"
     share = summary[key]["value"]
     if share is None:
         return words.NOTHING, "%", None
@@ -149,7 +167,7 @@ def _glance(protocol: Protocol, results: Mapping[str, Any]) -> Block:
     for endpoint in protocol.endpoints:
         found = results["endpoints"][endpoint.name]
         shown = "%" if found["unit"] in ("1", "d") else words.people_unit(found["unit"])
-        what = {PROGRESSION_FREE: "progressed", BEST_RESPONSE: "responded"}.get(endpoint.kind, "")
+        what = _REACHED.get(endpoint.kind, "")
         rows.append(blocks.group(f"{found['label']}{f': {what}' if what else ''}, {shown}"))
         for value, title in zip(VALUES, ("Noise-free", "As observed"), strict=True):
             cells = []
@@ -170,11 +188,7 @@ def _glance(protocol: Protocol, results: Mapping[str, Any]) -> Block:
         reference = words.in_running_text(labels[protocol.reference_arm])
         note += f"Differences are less the reference arm, {reference}; those of shares in percentage points"
         kinds = {e.kind for e in protocol.endpoints}
-        note += (
-            ", those of times to progression in days without progression."
-            if PROGRESSION_FREE in kinds
-            else "."
-        )
+        note += ", those of times to progression in days without progression." if kinds & set(TIMES) else "."
     return blocks.table("Results at a glance", ["", *labels.values(), *differences], rows, note=note)
 
 
@@ -182,7 +196,7 @@ def _difference(endpoint: Any, population: Mapping[str, Any], unit: str) -> bloc
     factor = 100.0 if unit == "1" else 1.0
     values = [population[k] for k in ("value", "lower", "upper")]
     text = words.estimate(population, 1, factor)
-    if endpoint.kind == PROGRESSION_FREE:
+    if endpoint.kind in TIMES:
         text = text.replace(" (", " d (", 1)
     return blocks.cell(text, [None if v is None else round(factor * v, 1) for v in values])
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from trials.endpoints import BEST_RESPONSE, CHANGE, EVER, PEAK, PROGRESSION_FREE
+from trials.endpoints import (
+    BEST_RESPONSE,
+    CHANGE,
+    DISEASE_CONTROL,
+    EVER,
+    MEANS,
+    PEAK,
+    PROGRESSION_FREE,
+    RESPONSE_DURATION,
+    SHARES,
+    TIMES,
+)
 from trials.report import blocks, words
 from trials.report.blocks import Block
 from trials.report.population import thresholds
@@ -185,7 +196,9 @@ def design(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any]:
             [_visit_row(protocol, name) for name in protocol.visits],
             words=True,
         ),
+        *_policies(protocol),
         blocks.paragraph(_dropout(protocol)),
+        *([blocks.paragraph(_new_lesions(protocol))] if protocol.new_lesions is not None else []),
         blocks.table(
             "Endpoints",
             ["Endpoint", "Definition"],
@@ -233,6 +246,75 @@ def _dropout(protocol: Protocol) -> str:
     )
 
 
+def _new_lesions(protocol: Protocol) -> str:
+    declared = protocol.new_lesions
+    assert declared is not None
+    source = " ".join(declared.source.split())
+    differing = [
+        f"{words.amount(hazard)} with {words.in_running_text(str(protocol.arm(name).label))}"
+        for name, hazard in declared.arms.items()
+    ]
+    return (
+        f"New lesions: the first appears at a constant hazard of {words.amount(declared.hazard)}"
+        f"{f' ({words.listed(differing)})' if differing else ''} and is seen at the next visit of the "
+        f"tumour's size. Source: {source}"
+    )
+
+
+def _policies(protocol: Protocol) -> list[Block]:
+    """The rules that adapt doses at visits, by arm."""
+    rows = [
+        blocks.row(
+            str(arm.label),
+            [
+                blocks.cell(_rule(policy)),
+                blocks.cell(
+                    ", ".join(words.plain_name(port.partition(".")[2]) for port in policy.of) or "all doses"
+                ),
+                blocks.cell(" ".join(policy.source.split())),
+            ],
+        )
+        for arm in protocol.arms
+        for policy in arm.policies
+    ]
+    if not rows:
+        return []
+    return [
+        blocks.table(
+            "Policies: how doses follow from what visits show",
+            ["Arm", "Rule", "Governs", "Source"],
+            rows,
+            note="Rules see measured values and hold until the next visit of their quantity.",
+            words=True,
+        )
+    ]
+
+
+def _rule(policy: Any) -> str:
+    """A policy in a sentence."""
+    name = words.in_running_text(quantity(policy.quantity).label)
+    shown = {key: words.amount(amount) for key, amount in policy.thresholds.items()}
+    if policy.kind == "reduce_on_neutropenia":
+        levels = words.listed([words.amount(level) for level in policy.levels])
+        return (
+            f"{words.sentence(name)} below {shown['hold_below']}: nothing is given and the schedule waits "
+            f"until {shown['resume_from']}. A fall below {shown['reduce_below']} lowers the dose to the next "
+            f"of {levels} of what is scheduled; a fall on the last level ends treatment."
+        )
+    if policy.kind == "hold_on_pressure":
+        waits = "the schedule waits" if policy.schedule_waits else "these doses are left out"
+        return (
+            f"{words.sentence(name)} at or above {shown['hold_at']}: nothing is given until it is below "
+            f"{shown['resume_below']}; {waits}."
+        )
+    if policy.kind == "stop_on_progression":
+        return f"Progression by RECIST 1.1 of {name}, or a new lesion: treatment ends."
+    return (
+        f"{words.sentence(name)} below {words.amount(policy.share)} of its first value: treatment goes off, "
+        "until it is above that value."
+    )
+
+
 def definition(endpoint: Any) -> str:
     """What an endpoint measures, in a sentence."""
     if endpoint.kind == EVER:
@@ -246,16 +328,28 @@ def definition(endpoint: Any) -> str:
             f"Highest {name} less baseline. Noise-free: highest day of the whole course; observed: highest "
             "visit after baseline."
         )
-    if endpoint.kind == BEST_RESPONSE:
+    if endpoint.kind in (BEST_RESPONSE, DISEASE_CONTROL):
+        confirmed = bool(getattr(endpoint, "confirmed", False))
+        again = "with confirmation after 28 days" if confirmed else "without confirmation"
+        counts = {
+            BEST_RESPONSE: "Response: complete or partial. A patient who could not be evaluated counts as no "
+            "response.",
+            DISEASE_CONTROL: "Control: response or stable disease. A patient who could not be evaluated "
+            "counts as no control.",
+        }[endpoint.kind]
         return (
-            "Best overall response by RECIST 1.1 from the sum of target lesions, without confirmation; "
-            "stable disease from day 28. Response: complete or partial. A patient who could not be "
-            "evaluated counts as no response."
+            f"Best overall response by RECIST 1.1 from the sum of target lesions and new lesions, {again}; "
+            f"stable disease from day 28. {counts}"
         )
-    if endpoint.kind == PROGRESSION_FREE:
+    if endpoint.kind in TIMES:
+        start = "baseline" if endpoint.kind == PROGRESSION_FREE else "the first response"
+        missed = getattr(endpoint, "missed_visits", None)
+        gap = f"; after {missed} or more missed visits in a row at the last before them" if missed else ""
+        whose = " Only of patients who responded." if endpoint.kind == RESPONSE_DURATION else ""
         return (
-            "Days from baseline to the first visit with progression by RECIST 1.1 (sum of target lesions at "
-            "least 20 % and 5 mm above its smallest value); censored at the last evaluable visit."
+            f"Days from {start} to the first visit with progression by RECIST 1.1 (sum of target lesions at "
+            "least 20 % and 5 mm above its smallest value, or a new lesion); censored at the last evaluable "
+            f"visit{gap}.{whose} Given with new lesions, and of target lesions alone."
         )
     return words.plain_name(endpoint.kind)
 
@@ -270,17 +364,18 @@ def _analysis(protocol: Protocol, level: str) -> list[str]:
         "groups of patients, as a real parallel trial of this size would have. The paired interval uses "
         "that the same virtual patients are in every arm; no real trial could reach it.",
     ]
-    if kinds & {CHANGE, PEAK}:
+    if kinds & set(MEANS):
         items.append("Means: Student's t; differences: Welch's t (population) and paired t (paired).")
-    if kinds & {BEST_RESPONSE, EVER}:
+    if kinds & set(SHARES):
         items.append(
             "Shares: Wilson's score interval; differences: Newcombe's intervals for independent and for "
             "paired shares."
         )
-    if kinds & {PROGRESSION_FREE}:
+    if kinds & set(TIMES):
         items.append(
-            "Times: Kaplan-Meier with log-log limits, log-rank test, and the mean time without progression "
-            "up to the last visit (area under the curve, Greenwood's variance)."
+            "Times: Kaplan-Meier with log-log limits, log-rank test, hazard ratio by Cox's model (ties after "
+            "Efron), and the mean time without progression up to the last visit (area under the curve, "
+            "Greenwood's variance)."
         )
     items.append("No adjustment for the number of endpoints; no hypothesis was fixed to be tested.")
     return items
