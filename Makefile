@@ -18,7 +18,7 @@ export MLFLOW_ALLOW_PICKLE_DESERIALIZATION := false
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types lock benchmark validation ui clean
+.PHONY: help setup demo test lint types lock benchmark validation predictions ui clean
 
 help: ## show this list
 	@echo "Usage: make TARGET    (PYTHON=python3.12 chooses another Python)"
@@ -74,6 +74,9 @@ benchmark: $(STAMP) ## measure the engine against its peers (minutes; installs t
 
 validation: $(STAMP) ## write what the twin predicts beside what was measured, docs/cardiovascular_validation.md
 	$(BIN)/python -m vht.cardiovascular_validation docs/cardiovascular_validation.md
+
+predictions: $(STAMP) ## write what the models say where no outcome is declared, with a digest, docs/predictions.json
+	$(BIN)/python -m vht.predictions docs/predictions.json
 
 ui: $(STAMP) ## browse the demo's tracked runs on this machine (http://127.0.0.1:5000)
 	@test -f $(TRACKING) || { echo "$(TRACKING) does not exist; run 'make demo' first"; exit 1; }

@@ -27,6 +27,7 @@ class Claim:
             between-person spread where it is given, else what a clinic would call the same.
         source: where the published value comes from.
         evidence: ``validation``, or ``calibration`` where a parameter was fitted to it.
+        interval: the published interval, where the source gives one; it decides then, not the tolerance.
     """
 
     about: str
@@ -37,10 +38,13 @@ class Claim:
     tolerance: float
     source: Reference
     evidence: Evidence = "validation"
+    interval: tuple[float, float] | None = None
 
     @property
     def met(self) -> bool:
-        """Whether the prediction lies within the tolerance."""
+        """Whether the prediction lies in the published interval, or within the tolerance."""
+        if self.interval is not None:
+            return self.interval[0] <= self.predicted <= self.interval[1]
         return abs(self.predicted - self.published) <= self.tolerance
 
 
@@ -79,8 +83,11 @@ class Claims:
             low, high = c.reach
             reach = "" if low == high else f"{_number(low)} to {_number(high)}"
             mark = "" if c.met else "**missed**"
+            spread = f"± {c.tolerance:.2g}"
+            if c.interval is not None:
+                spread = f"({_number(c.interval[0])} to {_number(c.interval[1])})"
             lines.append(
-                f"| {c.about} ({c.source.key}) | {_number(c.published)} ± {c.tolerance:.2g} | "
+                f"| {c.about} ({c.source.key}) | {_number(c.published)} {spread} | "
                 f"{_number(c.predicted)} | {reach} | {c.unit} | {c.evidence} | {mark} |"
             )
         return "\n".join(lines) + "\n"
