@@ -135,12 +135,14 @@ def _entire(square: Any, shift: Any) -> tuple[Any, Any]:
 def _squared(matrix: Matrix, elapsed: Any) -> Matrix:
     """Taylor's series over a small part of the time, squared back to the whole."""
     part = elapsed * 2.0**-_SQUARINGS
-    scaled = [[_multiply(entry, part) for entry in line] for line in matrix]
-    power = scaled
-    total = scaled
+    # powers know no time: one run computes them once
+    powers = [matrix]
     for k in range(2, _TERMS + 1):
-        power = [[_multiply(entry, 1.0 / k) for entry in line] for line in _product(power, scaled)]
-        total = _sum(total, power)
+        powers.append(_times(_product(powers[-1], matrix), 1.0 / k))
+    total = powers.pop()
+    for power in reversed(powers):  # Horner
+        total = _sum(power, _times(total, part))
+    total = _times(total, part)
     total = _repeated(_doubled, total, _SQUARINGS - _LAST)
     # no share is negative: what has gone within the part is zero but for rounding
     whole = [
@@ -164,8 +166,7 @@ def _repeated(function: Callable[[Matrix], Matrix], matrix: Matrix, times: int) 
 
 def _doubled(less_one: Matrix) -> Matrix:
     """``(1 + F)² - 1 = 2 F + F²``."""
-    twice = [[_multiply(entry, 2.0) for entry in line] for line in less_one]
-    return _sum(twice, _product(less_one, less_one))
+    return _sum(_times(less_one, 2.0), _product(less_one, less_one))
 
 
 def _share(entry: Any, own: Any) -> Any:
@@ -193,6 +194,10 @@ def _steady(matrix: Matrix, inflow: Sequence[Any]) -> list[Any]:
             above = _subtract(above, _multiply(left[i][j], found[j]))
         found[i] = None if above is None else above / left[i][i]
     return found
+
+
+def _times(matrix: Matrix, number: Any) -> Matrix:
+    return [[_multiply(entry, number) for entry in line] for line in matrix]
 
 
 def _product(one: Matrix, other: Matrix) -> Matrix:
