@@ -113,6 +113,11 @@ def pieces() -> list[tuple[float, float, float]]:
     return found
 
 
+def weeks_within(begin: float, end: float) -> np.ndarray:
+    """Ends of weeks after one day and up to another, d."""
+    return WEEKS[np.searchsorted(WEEKS, begin, "right") : np.searchsorted(WEEKS, end, "right")]
+
+
 def read(states: np.ndarray) -> np.ndarray:
     """Outputs from states at the ends of weeks, ``(11, weeks)`` to ``(3, weeks)``."""
     return np.stack([states[8], np.exp(states[10]), states[3]])
@@ -127,7 +132,7 @@ def reference() -> np.ndarray:
         y, seen = start(q), []
         for begin, end, infused in pieces():
             y[9] += DOSE if infused else 0.0
-            weeks = WEEKS[(begin < WEEKS) & (WEEKS <= end)]
+            weeks = weeks_within(begin, end)
             options = {"method": "DOP853", "rtol": 1e-11, "atol": 1e-13, "t_eval": [*weeks[weeks < end], end]}
             states = solve_ivp(rate, (begin, end), y, args=(q, infused), **options).y
             seen.append(states[:, : weeks.size])

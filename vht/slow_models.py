@@ -100,7 +100,7 @@ class SlowModels:
                 found[n] = solution(elapsed, since[n], p[n], inputs[n])
             return found
 
-        # who feeds a stage goes there in two halves: what is dear depends on the width, and is the same in both
+        # who feeds a stage goes there in two halves: what is dear hangs on the width alone, and both share it
         halfway = later(self.feeding, frozen, 0.5 * width)
         ends = later(self.closed - self.feeding, frozen, width) | later(self.feeding, halfway, 0.5 * width)
         stages = iter((frozen, frozen | halfway, frozen | halfway, frozen | ends))

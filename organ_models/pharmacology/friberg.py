@@ -20,7 +20,7 @@ import jax.numpy as jnp
 
 from organ_models.model import Array, Stride, variable, variables
 
-STRIDE = Stride(longest=0.25, first=4.0 / 1440.0, growth=1.4)
+STRIDE = Stride(longest=0.25, first=6.0 / 1440.0, growth=1.4)
 """Steps after a change of the dose: a cytotoxic concentration halves within minutes after an infusion."""
 
 

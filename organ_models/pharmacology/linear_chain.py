@@ -24,8 +24,8 @@ import jax.numpy as jnp
 Matrix = list[list[Any]]
 """Rates by row (who receives) and column (who gives); None where there is no flow."""
 
-_SQUARINGS, _LAST, _TERMS = 24, 8, 10
-LONGEST = 0.125 * 2.0**_SQUARINGS
+_SQUARINGS, _LAST, _TERMS = 22, 8, 14
+LONGEST = 0.5 * 2.0**_SQUARINGS
 """Largest product of the fastest rate and the time that three or more compartments can be propagated over;
 beyond it the amounts are not numbers. The fastest rate of the library, 1600 a day, allows 3.5 years."""
 
