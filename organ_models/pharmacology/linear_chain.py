@@ -165,8 +165,15 @@ def _repeated(function: Callable[[Matrix], Matrix], matrix: Matrix, times: int) 
 
 
 def _doubled(less_one: Matrix) -> Matrix:
-    """``(1 + F)² - 1 = 2 F + F²``."""
-    return _sum(_times(less_one, 2.0), _product(less_one, less_one))
+    """``(1 + F)² - 1 = F (F + 2)``."""
+    return _product(less_one, _plus(less_one, 2.0))
+
+
+def _plus(matrix: Matrix, number: float) -> Matrix:
+    """``A + number``, a multiple of the identity."""
+    return [
+        [_add(e, number if i == j else None) for j, e in enumerate(line)] for i, line in enumerate(matrix)
+    ]
 
 
 def _share(entry: Any, own: Any) -> Any:
