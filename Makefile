@@ -71,6 +71,7 @@ lock: $(STAMP) ## bring the locked requirements in step with pyproject.toml
 benchmark: $(STAMP) ## measure the engine against its peers (minutes; installs them first)
 	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --require-hashes --requirement requirements/benchmarks.txt
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.oncology
 
 validation: $(STAMP) ## write what the twin predicts beside what was measured, docs/cardiovascular_validation.md
 	$(BIN)/python -m vht.cardiovascular_validation docs/cardiovascular_validation.md

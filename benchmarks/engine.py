@@ -1,4 +1,4 @@
-"""Measure the engine against its peers and write ``RESULTS.md``: ``make benchmark``.
+"""Measure the engine against its peers and write the first section of ``RESULTS.md``: ``make benchmark``.
 
 Everything is measured in one process on one core, the ways to solve the problem taking turns, by the
 processor's time; ratios are medians over the rounds.
@@ -6,9 +6,7 @@ processor's time; ratios are medians over the rounds.
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -16,7 +14,6 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,13 +22,13 @@ CORES = sorted(os.sched_getaffinity(0))
 os.sched_setaffinity(0, CORES[-1:])  # before anything starts threads
 
 from benchmarks import engines, problem  # noqa: E402
+from benchmarks.measuring import cpu_seconds, machine, replace_section, target  # noqa: E402
 from organ_models.cardiovascular.closed_loop import Inputs  # noqa: E402
 from organ_models.solvers import periodic_orbits, waveforms  # noqa: E402
-from vht.files import write_whole  # noqa: E402
 
 ROUNDS = 7
 COHORT = 1024
-RESULTS = Path(__file__).with_name("RESULTS.md")
+HEADING = "# What was measured"
 
 
 @dataclass(frozen=True)
@@ -89,13 +86,6 @@ TARGETS = (
     ("portable", ADAPTIVE + LENT, 10),
     ("portable", CONSTANT + LENT, 5),
 )
-
-
-def cpu_seconds(work: Callable[[], Any]) -> float:
-    """Processor time of a call, s."""
-    begin = time.process_time()
-    work()
-    return time.process_time() - begin
 
 
 def speeds() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, str]]:
@@ -215,49 +205,36 @@ def fresh_process() -> float:
 def main() -> None:
     """Measure and write."""
     rate, errors, skipped = speeds()
-    lines = ["# What was measured", "", *_machine(), "", *_speed_table(rate, errors, skipped), ""]
+    lines = [*_introduction(), "", *_speed_table(rate, errors, skipped), ""]
     lines += ["| target | wanted | measured | |", "|---|---|---|---|"]
     for ours, peer, wanted in TARGETS:
         if peer in skipped:
             lines.append(f"| {ours} over {peer} | {wanted:g} × | skipped: {skipped[peer]} | |")
         else:
-            lines.append(_target(f"{ours} over {peer}", wanted, float(np.median(rate[ours] / rate[peer]))))
+            lines.append(target(f"{ours} over {peer}", wanted, float(np.median(rate[ours] / rate[peer]))))
     mean_beats, beats = beats_to_rest()
     orbit = {engine: COHORT / orbit_seconds(COHORT, engine) for engine in ("native", "portable")}
     if ROADRUNNER not in skipped:
         plain = float(np.median(rate[ROADRUNNER])) / beats
-        lines.append(_target("native over libRoadRunner to the steady state", 300, orbit["native"] / plain))
+        lines.append(target("native over libRoadRunner to the steady state", 300, orbit["native"] / plain))
     if (both := two_cores()) is not None:
-        lines.append(_target("native on two cores over one of them, by the clock", 1.8, both))
+        lines.append(target("native on two cores over one of them, by the clock", 1.8, both))
     cost = {n: orbit_seconds(n, "native") / n for n in (1_000, 10_000, 100_000)}
     growth = max(cost.values()) / min(cost.values())
-    lines.append(_target("cost per patient, dearest of 1e3, 1e4, 1e5 over cheapest", 1.2, growth, most=True))
-    lines.append(_target("memory a patient, KiB", 2, memory(100_000) / 1024, most=True))
+    lines.append(target("cost per patient, dearest of 1e3, 1e4, 1e5 over cheapest", 1.2, growth, most=True))
+    lines.append(target("memory a patient, KiB", 2, memory(100_000) / 1024, most=True))
     lines.append(
-        _target("`vht simulate closed_loop_circulation` in a fresh process, s", 2, fresh_process(), most=True)
+        target("`vht simulate closed_loop_circulation` in a fresh process, s", 2, fresh_process(), most=True)
     )
-    lines.append(_target("valve opening and closing times, largest error, ms", 1, event_error(), most=True))
+    lines.append(target("valve opening and closing times, largest error, ms", 1, event_error(), most=True))
     lines += ["", *_steady_text(orbit, mean_beats, beats), ""]
-    write_whole(RESULTS, "\n".join(lines).encode())
+    replace_section(HEADING, lines)
     print("\n".join(lines))
 
 
-def _machine() -> list[str]:
-    packages = ("jax", "llvmlite", "numpy", "scipy", "numba", "diffrax", "libroadrunner")
-    versions = []
-    for name in packages:
-        try:
-            versions.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            versions.append(f"{name} absent")
-    info = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.split(":", 1)[1].strip() for line in info if line.startswith("model name")]
-    wide = any("avx512f" in line for line in info if line.startswith("flags"))
-    vectors = "with" if wide else "without"
+def _introduction() -> list[str]:
     return [
-        f"`make benchmark` wrote this file. {models[0] if models else platform.processor()}, "
-        f"{len(CORES)} cores, {vectors} AVX-512; Python {platform.python_version()}, {', '.join(versions)}. "
-        f"Load of the machine, which others use too: {os.getloadavg()[1]:.1f} over the last five minutes.",
+        machine(len(CORES)),
         "",
         f"Everything ran in one process on one core, taking turns for {ROUNDS} rounds. Speed is in "
         "patient-beats per second of processor time (median, with the slowest and fastest round). Errors are "
@@ -290,12 +267,6 @@ def _speed_table(
             f"{np.percentile(error, 95):.1e} / {error.max():.1e} |"
         )
     return lines
-
-
-def _target(what: str, wanted: float, found: float, *, most: bool = False) -> str:
-    met = found <= wanted if most else found >= wanted
-    sign = "≤" if most else "≥"
-    return f"| {what} | {sign} {wanted:g} | {found:.3g} | {'met' if met else '**missed**'} |"
 
 
 def _steady_text(orbit: dict[str, float], mean_beats: float, beats: float) -> list[str]:

@@ -24,7 +24,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, dataclass_transform, get_args
 
 import jax
 import numpy as np
@@ -96,7 +96,14 @@ def parameter(
     quantity: str | None = None,
     effect: Effect = "log-normal",
 ) -> Any:
-    """Declare a parameter; see :class:`Field`."""
+    """Declare a parameter; see :class:`Field`.
+
+    Raises:
+        ValueError: a certainty of another name. A value that no source confirms is no default.
+    """
+    if certainty not in get_args(Certainty):
+        allowed = ", ".join(get_args(Certainty))
+        raise ValueError(f"{doc}: '{certainty}' is no certainty of a default; it is one of {allowed}")
     declared = Field(unit, doc, working_unit, default, bounds, omega2, source, certainty, quantity, effect)
     return dataclasses.field(default=default, metadata={"declared": declared})
 

@@ -281,7 +281,13 @@ def _track(
             parameters={
                 f"{port}{suffix}": str(value)
                 for port, dose in arm.doses.items()
-                for suffix, value in (("", dose.amount), (".on", dose.on), (".off", dose.off))
+                for suffix, value in (
+                    ("", dose.amount),
+                    (".on", dose.on),
+                    (".off", dose.off),
+                    (".cycles", dose.cycles),
+                    (".missed", dose.missed),
+                )
                 if value is not None
             },
             metrics=_arm_metrics(results, arm.name),

@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from organ_models.schedules import Schedule
     from vht.cardiovascular_validation import cardiovascular_claims
     from vht.citation import Citations, cite
     from vht.claims import Claim, Claims
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from vht.population import Individuals, baseline_table, impute, individuals, sample, typical
     from vht.quantities import QUANTITIES, Quantity, UnknownQuantity, quantity
     from vht.reflex import adapt
+    from vht.regimens import Regimen
     from vht.sensitivities import Sensitivity, sensitivity
     from vht.simulation import Simulation, simulate
     from vht.snapshot import Snapshot
@@ -55,7 +57,9 @@ _HOME = {
     "Personalisation": "personalisation",
     "QUANTITIES": "quantities",
     "Quantity": "quantities",
+    "Regimen": "regimens",
     "Rule": "managed",
+    "Schedule": "regimens",
     "Sensitivity": "sensitivities",
     "Simulation": "simulation",
     "Snapshot": "snapshot",
@@ -107,7 +111,9 @@ __all__ = [
     "PatientState",
     "Personalisation",
     "Quantity",
+    "Regimen",
     "Rule",
+    "Schedule",
     "Sensitivity",
     "Simulation",
     "Snapshot",

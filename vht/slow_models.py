@@ -6,6 +6,7 @@ All functions here are pure and elementwise over patients; :mod:`organ_models.st
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -40,6 +41,7 @@ class SlowModels:
         self.closed = closed_form(patient)
         self.outputs = [f"{m.name}.{o}" for m in self.models for o in fields(m.Outputs)]
         self.stepping = [m for m in self.models if m.name not in self.closed and fields(m.State)]
+        self.feeding = self._upstream({m.name for m in self.stepping}) & self.closed
         self.stride = finest(m.stride for m in self.stepping)
         if any(m.stiff for m in self.stepping):
             self.stride = Stride(longest=float("inf"))
@@ -89,22 +91,34 @@ class SlowModels:
         frozen = {n: states[n] for n in self.closed}
         moving = {m.name: states[m.name] for m in self.stepping}
 
-        def at(now: Array) -> States:
-            elapsed = now - time
-            return {
-                n: self.patient.models[n].solution(elapsed, y, p[n], inputs[n])  # type: ignore[misc]
-                for n, y in frozen.items()
-            }
+        def later(names: Iterable[str], since: States, elapsed: Array) -> States:
+            """States of models with a closed form, from those at an earlier time."""
+            found = {}
+            for n in names:
+                solution = self.patient.models[n].solution
+                assert solution is not None
+                found[n] = solution(elapsed, since[n], p[n], inputs[n])
+            return found
+
+        # who feeds a stage goes there in two halves: what is dear hangs on the width alone, and both share it
+        halfway = later(self.feeding, frozen, 0.5 * width)
+        ends = later(self.closed - self.feeding, frozen, width) | later(self.feeding, halfway, 0.5 * width)
+        stages = iter((frozen, frozen | halfway, frozen | halfway, frozen | ends))
 
         def rate(now: Array, moved: States) -> States:
-            fed, _ = self.feed(p, states | moved | at(now), now, doses, held)
+            fed, _ = self.feed(p, states | next(stages) | moved, now, doses, held)
+            return {n: self.patient.models[n].derivative(now, y, p[n], fed[n]) for n, y in moved.items()}
+
+        def rate_at(now: Array, moved: States) -> States:
+            known = states | later(self.feeding, frozen, now - time) | moved
+            fed, _ = self.feed(p, known, now, doses, held)
             return {n: self.patient.models[n].derivative(now, y, p[n], fed[n]) for n, y in moved.items()}
 
         if any(m.stiff for m in self.stepping):
-            moved = stiff.advance(rate, time, width, moving)
+            moved = stiff.advance(rate_at, time, width, moving)
         else:
             moved = rk4_step(rate, time, moving, width)
-        after = states | at(time + width) | moved
+        after = states | ends | moved
         if any(m.project for m in self.models):
             fed, _ = self.feed(p, after, time + width, doses, held)
             for m in self.models:
@@ -166,6 +180,11 @@ class SlowModels:
         }
 
     # -- rows -----------------------------------------------------------------------------------------
+
+    def _upstream(self, names: set[str]) -> set[str]:
+        """All models whose outputs reach these, by however many couplings."""
+        sources = {w.source[0] for name in names for w in self.patient.inputs_of(name)}
+        return sources if sources <= names else self._upstream(names | sources)
 
     def _initial(self, p: States) -> States:
         return {m.name: m.initial(p[m.name]) for m in self.models}

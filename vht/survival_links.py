@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from organ_models.model import Reference
+from organ_models.references import BRUNO_2012, CLARET_2014, STRUEMPER_2025
 from organ_models.units import conversion
 from vht.randomness import normal
 
@@ -217,21 +218,6 @@ _WEEK_6 = Covariate("1", "change of the sum of diameters from baseline to week 6
 _ECOG = Covariate("1", "ECOG performance status at baseline")
 _NO16853 = Covariate("1", "treated in study NO16853, not SO14999", indicator=True)
 
-_BRUNO_2012 = Reference(
-    "bruno_2012",
-    "Bruno R, et al. CPT Pharmacometrics Syst Pharmacol 2012;1:e19 (capecitabine and docetaxel in metastatic "
-    "breast cancer).",
-)
-_CLARET_2014 = Reference(
-    "claret_2014", "Claret L, et al. Clin Pharmacol Ther 2014;95:446 (motesanib, MONET1)."
-)
-_STRUEMPER_2025 = Reference(
-    "struemper_2025",
-    "Struemper H, Rathi C, Muliaditan M, et al. Development of a joint tumor size-overall survival modeling "
-    "and simulation framework supporting oncology development decision-making. CPT Pharmacometrics Syst "
-    "Pharmacol 2025;14:1006-1017.",
-    "10.1002/psp4.70002",
-)
 _CLARET_2014_CONTROL = Reference(
     "claret_2014_disease_control",
     "Claret L, et al. J Clin Pharmacol 2014;54:253 (disease control at week 8 and survival in non-small-cell "
@@ -259,7 +245,7 @@ BRUNO_2012_OS = SurvivalLink(
         "several_metastases": Covariate("1", "more than one metastatic site", indicator=True),
         "study_no16853": _NO16853,
     },
-    reference=_BRUNO_2012,
+    reference=BRUNO_2012,
 )
 BRUNO_2012_PFS = SurvivalLink(
     name="bruno_2012_pfs",
@@ -280,7 +266,7 @@ BRUNO_2012_PFS = SurvivalLink(
         "ecog": _ECOG,
         "study_no16853": _NO16853,
     },
-    reference=_BRUNO_2012,
+    reference=BRUNO_2012,
 )
 MONET1_OS = SurvivalLink(
     name="monet1_os",
@@ -301,7 +287,7 @@ MONET1_OS = SurvivalLink(
         "asian": Covariate("1", "Asian", indicator=True),
         "ever_smoker": Covariate("1", "smokes or has smoked", indicator=True),
     },
-    reference=_CLARET_2014,
+    reference=CLARET_2014,
     notes="ln(time to growth + 100 d) is undefined for tumours whose extrapolated minimum lies 100 d or more "
     "before treatment: they have no prediction and are counted.",
 )
@@ -333,7 +319,7 @@ STRUEMPER_2025_OS = SurvivalLink(
         "total_protein": Covariate("g/L", "total protein at baseline"),
         "neutrophil_lymphocyte_ratio": Covariate("1", "neutrophils to lymphocytes at baseline", cap=100.0),
     },
-    reference=_STRUEMPER_2025,
+    reference=STRUEMPER_2025,
     notes="Time to growth below 0 counts as 0, a ratio above 100 as 100, as in the source; both are counted.",
 )
 CLARET_2014_CONTROL_OS = SurvivalLink(

@@ -120,7 +120,9 @@ class State:
 @variables
 class Inputs:
     exposure: Array = variable(
-        "mg.d/L", "area under the curve of six weeks at steady state", default=TYPICAL_EXPOSURE
+        "mg.d/L",
+        "area under the curve of six weeks at steady state; not the area so far, which has the same unit",
+        default=TYPICAL_EXPOSURE,
     )
 
 

@@ -14,6 +14,7 @@ A drug may kill cells in between: ``kill_rate`` is taken off the rate of growth 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -48,9 +49,9 @@ def relative_exponential(x: Array) -> Array:
     """
     near = jnp.abs(x) < 0.5
     safe = jnp.where(near, 1.0, x)
-    series = jnp.ones_like(x)
-    for order in range(15, 1, -1):
-        series = 1.0 + x * series / order
+    series = jnp.zeros_like(x)
+    for order in reversed(range(15)):
+        series = series * x + 1.0 / math.factorial(order + 1)
     return jnp.where(near, series, (jnp.exp(safe) - 1.0) / safe)
 
 

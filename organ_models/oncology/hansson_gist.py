@@ -28,6 +28,7 @@ class Parameters:
         "sum of longest diameters at the start; medians of 108 to 255 mm by study",
         source=HANSSON_2013,
         bounds=(1, 5000),
+        certainty="assumption",
         quantity="sum_of_longest_diameters",
     )
     growth_rate: Array = parameter(

@@ -19,6 +19,7 @@ from organ_models.model import Array, NoFields, OrganModel, parameter, values, v
 from organ_models.pharmacology.linear_chain import Matrix, exponential, flows, propagate, rates
 from organ_models.pharmacology.ports import HOURS, Tablet
 from organ_models.references import ATOMIC_WEIGHTS, URIEN_2005
+from organ_models.variability import Residual
 
 _REFERENCE_BILIRUBIN = 8.8
 """umol/L, median of the patients."""
@@ -216,9 +217,12 @@ CAPECITABINE = OrganModel(
     project=project,
     jump=jump,
     observe=observe,
-    references=(URIEN_2005, ATOMIC_WEIGHTS),
-    notes=(
-        "The absorption rate varied between occasions by 167 %, which is not represented. The additive "
-        "residual errors were 3.83, 3.72, 5.81 and 0.64 umol/L, from capecitabine to 5-FU."
+    residuals=(
+        Residual("concentration", URIEN_2005, additive=3.83),
+        Residual("dfcr_concentration", URIEN_2005, additive=3.72),
+        Residual("dfur_concentration", URIEN_2005, additive=5.81),
+        Residual("fluorouracil_concentration", URIEN_2005, additive=0.64),
     ),
+    references=(URIEN_2005, ATOMIC_WEIGHTS),
+    notes="The absorption rate varied between occasions by 167 %, which is not represented.",
 )

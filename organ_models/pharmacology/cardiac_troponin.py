@@ -24,6 +24,7 @@ from organ_models.model import (
 )
 from organ_models.references import DE_VRIES_SCHULTINK_2018, KUNARAJAH_2017
 from organ_models.validation.cardiotoxicity import TROPONIN_T_CHECKS, TROPONIN_T_SCENARIOS
+from organ_models.variability import Residual
 
 # -- troponin T, adults ----------------------------------------------------------------------------
 
@@ -45,7 +46,12 @@ class AdultParameters:
         0.00849, "/d", "of the amount", source=DE_VRIES_SCHULTINK_2018, bounds=(1e-5, 10)
     )
     epirubicin: Array = parameter(
-        0.0, "1", "1 for epirubicin in place of doxorubicin", source=DE_VRIES_SCHULTINK_2018, bounds=(0, 1)
+        0.0,
+        "1",
+        "1 for epirubicin in place of doxorubicin",
+        source=DE_VRIES_SCHULTINK_2018,
+        bounds=(0, 1),
+        certainty="assumption",
     )
     epirubicin_factor: Array = parameter(
         0.524, "1", "on the slope, for epirubicin", source=DE_VRIES_SCHULTINK_2018, bounds=(0, 10)
@@ -180,10 +186,11 @@ ANTHRACYCLINE_TROPONIN_T = OrganModel(
     solution=solution_adult,
     jump=jump_adult,
     observe=observe_adult,
+    residuals=(Residual("troponin_t", DE_VRIES_SCHULTINK_2018, proportional=0.301),),
     references=(DE_VRIES_SCHULTINK_2018,),
     notes=(
-        "190 women with early breast cancer. The residual error was 30.1 %. Troponin is a marker; heart "
-        "failure by cumulative dose is not modelled."
+        "190 women with early breast cancer. Troponin is a marker; heart failure by cumulative dose is not "
+        "modelled."
     ),
     scenarios=TROPONIN_T_SCENARIOS,
     checks=TROPONIN_T_CHECKS,
@@ -202,6 +209,7 @@ DOXORUBICIN_TROPONIN_I = OrganModel(
     derivative=derivative_child,
     observe=observe_child,
     stride=Stride(longest=0.1, first=1.0 / 1440.0, growth=1.3),
+    residuals=(Residual("troponin_i", KUNARAJAH_2017, proportional=0.582),),
     references=(KUNARAJAH_2017,),
-    notes="17 children. The residual error was 58.2 %.",
+    notes="17 children.",
 )

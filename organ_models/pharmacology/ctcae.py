@@ -1,6 +1,11 @@
 """Grades of adverse events by the Common Terminology Criteria for Adverse Events (CTCAE), version 5.0.
 
 Only criteria that are numbers are graded: nothing here knows symptoms or treatment. Grade 5 is death.
+
+The limits are those that several independent transcriptions of version 5.0 agree on; the text of the
+National Cancer Institute itself was not read. Version 6.0 grades neutrophils by other limits (grade 4 below
+0.1 × 10⁹/L): a grade without its version says nothing. Hypertension and a falling ejection fraction are not
+graded: their criteria also ask for treatment and symptoms, and no transcription of the latter was found.
 """
 
 from __future__ import annotations

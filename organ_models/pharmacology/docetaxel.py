@@ -19,6 +19,7 @@ from organ_models.pharmacology.intravenous import (
 from organ_models.pharmacology.ports import HOURS, Bolus, Infusion
 from organ_models.references import FRIBERG_2002, ONOUE_2016, OZAWA_2007
 from organ_models.validation.docetaxel import ONOUE_CHECKS, OZAWA_CHECKS, infused
+from organ_models.variability import Residual
 
 _MOLAR_MASS = "of docetaxel, as Friberg and Kloft convert with it"
 
@@ -125,8 +126,12 @@ DOCETAXEL_OZAWA = OrganModel(
     solution=_THREE.solution,
     jump=_THREE.jump,
     observe=observe_ozawa,
+    residuals=(
+        Residual("concentration", OZAWA_2007, proportional=0.268),
+        Residual("molar_concentration", OZAWA_2007, proportional=0.268),
+    ),
     references=(OZAWA_2007, FRIBERG_2002),
-    notes="62 Japanese patients. Total drug; the proportional residual error was 26.8 %.",
+    notes="62 Japanese patients. Total drug.",
     scenarios=infused(OZAWA_2007),
     checks=OZAWA_CHECKS,
 )

@@ -21,6 +21,7 @@ from organ_models.validation.docetaxel import (
     OZAWA_NEUTROPENIA_CHECKS,
     infused_into,
 )
+from organ_models.variability import Residual
 
 
 @variables
@@ -35,7 +36,7 @@ class MassInputs:
 
 @variables
 class Outputs:
-    neutrophils: Array = variable("10*9/L", "circulating neutrophils")
+    neutrophils: Array = variable("10*9/L", "circulating neutrophils", quantity="neutrophils")
     neutropenia_grade: Array = variable(
         "1", "CTCAE 5.0 grade from 2 on; grade 1 needs the laboratory's limit and counts as 0"
     )
@@ -75,12 +76,24 @@ class KloftParameters:
         source=KLOFT_2006,
         bounds=(0.1, 4),
     )
-    female: Array = parameter(0.0, "1", "1 for a woman", source=KLOFT_2006, bounds=(0, 1))
+    female: Array = parameter(
+        0.0, "1", "1 for a woman", source=KLOFT_2006, bounds=(0, 1), certainty="assumption"
+    )
     performance_impaired: Array = parameter(
-        0.0, "1", "1 for an ECOG performance status of 1 or more", source=KLOFT_2006, bounds=(0, 1)
+        0.0,
+        "1",
+        "1 for an ECOG performance status of 1 or more",
+        source=KLOFT_2006,
+        bounds=(0, 1),
+        certainty="assumption",
     )
     previously_treated: Array = parameter(
-        0.0, "1", "1 after an earlier anticancer therapy", source=KLOFT_2006, bounds=(0, 1)
+        0.0,
+        "1",
+        "1 after an earlier anticancer therapy",
+        source=KLOFT_2006,
+        bounds=(0, 1),
+        certainty="assumption",
     )
     female_effect: Array = parameter(-0.121451, "1", "on the baseline", source=KLOFT_2006, bounds=(-1, 1))
     performance_effect: Array = parameter(0.130406, "1", "on the baseline", source=KLOFT_2006, bounds=(-1, 1))
@@ -135,6 +148,7 @@ class OzawaParameters:
         source=OZAWA_2007,
         bounds=(0.1, 100),
         certainty="assumption",
+        quantity="neutrophils",
     )
     mean_transit_time: Array = parameter(
         113.0, "h", "MTT", source=OZAWA_2007, bounds=(1, 1e4), working_unit="d", omega2=math.log1p(0.111**2)
@@ -263,8 +277,9 @@ DOCETAXEL_NEUTROPENIA_KLOFT = OrganModel(
     derivative=derivative_kloft,
     observe=observe_kloft,
     stride=STRIDE,
+    residuals=(Residual("neutrophils", KLOFT_2006, logarithmic=0.424),),
     references=(KLOFT_2006, CTCAE_5),
-    notes="No growth factor (G-CSF), no infection. The residual error of the logarithm was 0.424.",
+    notes="No growth factor (G-CSF), no infection.",
     scenarios=infused_into("docetaxel_ozawa", 180.0, "concentration", "molar_concentration", KLOFT_2006),
     checks=KLOFT_NEUTROPENIA_CHECKS,
 )
@@ -282,11 +297,9 @@ DOCETAXEL_NEUTROPENIA_OZAWA = OrganModel(
     derivative=derivative_ozawa,
     observe=observe_ozawa,
     stride=STRIDE,
+    residuals=(Residual("neutrophils", OZAWA_2007, logarithmic=0.291),),
     references=(OZAWA_2007, CTCAE_5),
-    notes=(
-        "The release by dexamethasone is that of the first cycle. No growth factor (G-CSF), no infection. "
-        "The residual error of the logarithm was 0.291."
-    ),
+    notes="The release by dexamethasone is that of the first cycle. No growth factor (G-CSF), no infection.",
     scenarios=tuple(
         dataclasses.replace(s, title=f"{s.title}, no dexamethasone", parameters={"dexamethasone": 0.0})
         for s in infused_into("docetaxel_ozawa", 108.0, "concentration", "concentration", OZAWA_2007)

@@ -16,6 +16,7 @@ from organ_models.pharmacology.linear_chain import Matrix, flows, propagate, rat
 from organ_models.pharmacology.ports import HOURS, Bolus, Infusion
 from organ_models.references import KUNARAJAH_2017, PEREZ_BLANCO_2016
 from organ_models.validation.doxorubicin import CHECKS, SCENARIOS
+from organ_models.variability import Residual
 
 
 @variables
@@ -318,10 +319,14 @@ DOXORUBICIN = OrganModel(
     solution=solution_adult,
     jump=jump_adult,
     observe=observe_adult,
+    residuals=(
+        Residual("concentration", PEREZ_BLANCO_2016, proportional=0.371),
+        Residual("metabolite_concentration", PEREZ_BLANCO_2016, proportional=0.321),
+    ),
     references=(PEREZ_BLANCO_2016,),
     notes=(
         "45 patients with non-Hodgkin lymphoma, sampled for three hours after the infusion: later "
-        "concentrations rest on volumes of another study. The residual errors were 37.1 and 32.1 %."
+        "concentrations rest on volumes of another study."
     ),
     scenarios=SCENARIOS,
     checks=CHECKS,
@@ -343,10 +348,13 @@ DOXORUBICIN_CHILDREN = OrganModel(
     jump=jump_child,
     observe=observe_child,
     covariances={("clearance", "metabolite_clearance"): 0.0523},
+    residuals=(
+        Residual("concentration", KUNARAJAH_2017, proportional=0.203, additive=0.24),
+        Residual("metabolite_concentration", KUNARAJAH_2017, proportional=0.229, additive=0.95),
+    ),
     references=(KUNARAJAH_2017,),
     notes=(
         "17 children of 3.4 to 14.7 years. The default is the reference of the published equations, 1.8 "
-        "m2 and 8.4 years, not a typical child. The residual errors were 20.3 % and 0.24 ug/L "
-        "(doxorubicin), 22.9 % and 0.95 ug/L (doxorubicinol)."
+        "m2 and 8.4 years, not a typical child."
     ),
 )

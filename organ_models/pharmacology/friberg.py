@@ -20,7 +20,7 @@ import jax.numpy as jnp
 
 from organ_models.model import Array, Stride, variable, variables
 
-STRIDE = Stride(longest=0.25, first=1.0 / 1440.0, growth=1.3)
+STRIDE = Stride(longest=0.25, first=6.0 / 1440.0, growth=1.4)
 """Steps after a change of the dose: a cytotoxic concentration halves within minutes after an infusion."""
 
 
@@ -68,7 +68,8 @@ def chain_rates(
     """
     rate = 4.0 / transit_time
     gone = rate if loss is None else loss
-    called = (baseline / x.circulating) ** feedback
+    # (Circ0 / Circ)^gamma; a logarithm and an exponential cost less than a power
+    called = jnp.exp(feedback * (jnp.log(baseline) - jnp.log(x.circulating)))
     return Chain(
         log_proliferating=rate * ((1.0 - effect) * called - 1.0),
         transit_1=rate * (jnp.exp(x.log_proliferating) - x.transit_1),

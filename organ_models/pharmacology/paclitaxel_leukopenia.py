@@ -10,6 +10,7 @@ from organ_models.pharmacology.ctcae import leukopenia_grade
 from organ_models.pharmacology.friberg import STRIDE, Chain, balanced, chain_rates
 from organ_models.references import CTCAE_5, FRIBERG_2002
 from organ_models.validation.paclitaxel import LEUKOPENIA_CHECKS, LEUKOPENIA_SCENARIOS
+from organ_models.variability import Residual
 
 
 @variables
@@ -71,8 +72,9 @@ PACLITAXEL_LEUKOPENIA = OrganModel(
     derivative=derivative,
     observe=observe,
     stride=STRIDE,
+    residuals=(Residual("leukocytes", FRIBERG_2002, proportional=0.286),),
     references=(FRIBERG_2002, CTCAE_5),
-    notes="White blood cells, not neutrophils. No growth factor. The residual error was 28.6 %.",
+    notes="White blood cells, not neutrophils. No growth factor.",
     scenarios=LEUKOPENIA_SCENARIOS,
     checks=LEUKOPENIA_CHECKS,
 )

@@ -12,6 +12,7 @@ from organ_models.pharmacology.intravenous import Disposition, Intravenous, TwoC
 from organ_models.pharmacology.ports import Bolus, Infusion
 from organ_models.references import AHAMADI_2017
 from organ_models.validation.pembrolizumab import CHECKS, SCENARIOS
+from organ_models.variability import Residual
 
 _SOURCE = AHAMADI_2017
 
@@ -42,14 +43,23 @@ class Parameters:
     glomerular_filtration: Array = parameter(
         88.47, "mL/min/{1.73_m2}", "estimated, of the reference patient", source=_SOURCE, bounds=(1, 420)
     )
-    female: Array = parameter(0.0, "1", "1 for a woman", source=_SOURCE, bounds=(0, 1))
+    female: Array = parameter(
+        0.0, "1", "1 for a woman", source=_SOURCE, bounds=(0, 1), certainty="assumption"
+    )
     lung_cancer: Array = parameter(
-        0.0, "1", "1 for non-small-cell lung cancer", source=_SOURCE, bounds=(0, 1)
+        0.0, "1", "1 for non-small-cell lung cancer", source=_SOURCE, bounds=(0, 1), certainty="assumption"
     )
     performance_impaired: Array = parameter(
-        0.0, "1", "1 for an ECOG performance status of 1 or more", source=_SOURCE, bounds=(0, 1)
+        0.0,
+        "1",
+        "1 for an ECOG performance status of 1 or more",
+        source=_SOURCE,
+        bounds=(0, 1),
+        certainty="assumption",
     )
-    prior_ipilimumab: Array = parameter(0.0, "1", "1 after ipilimumab", source=_SOURCE, bounds=(0, 1))
+    prior_ipilimumab: Array = parameter(
+        0.0, "1", "1 after ipilimumab", source=_SOURCE, bounds=(0, 1), certainty="assumption"
+    )
     weight_on_flows: Array = parameter(0.595, "1", "exponent on CL and Q", source=_SOURCE, bounds=(-3, 3))
     weight_on_volumes: Array = parameter(0.489, "1", "exponent on Vc and Vp", source=_SOURCE, bounds=(-3, 3))
     albumin_on_clearance: Array = parameter(-0.907, "1", "exponent on CL", source=_SOURCE, bounds=(-3, 3))
@@ -125,8 +135,9 @@ PEMBROLIZUMAB = OrganModel(
     solution=_KINETICS.solution,
     jump=_KINETICS.jump,
     observe=observe,
+    residuals=(Residual("concentration", AHAMADI_2017, proportional=0.272),),
     references=(AHAMADI_2017,),
-    notes="The clearance does not change with time under treatment. The residual error was 27.2 %.",
+    notes="The clearance does not change with time under treatment.",
     scenarios=SCENARIOS,
     checks=CHECKS,
 )

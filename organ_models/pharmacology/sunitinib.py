@@ -20,6 +20,7 @@ from organ_models.pharmacology.linear_chain import Matrix, flows, propagate, rat
 from organ_models.pharmacology.ports import HOURS, Tablet
 from organ_models.references import YU_2015
 from organ_models.validation.sunitinib_kinetics import CHECKS, SCENARIOS
+from organ_models.variability import Residual
 
 _CENTRAL, _METABOLITE = math.log1p(0.324**2), math.log1p(0.579**2)
 _METABOLITE_CLEARANCE, _CLEARANCE = math.log1p(0.421**2), math.log1p(0.339**2)
@@ -174,11 +175,12 @@ SUNITINIB = OrganModel(
         ("metabolite_volume", "metabolite_clearance"): _covariance(0.45, _METABOLITE, _METABOLITE_CLEARANCE),
         ("metabolite_clearance", "clearance"): _covariance(0.53, _METABOLITE_CLEARANCE, _CLEARANCE),
     },
-    references=(YU_2015,),
-    notes=(
-        "Volumes and clearances are relative to the unknown bioavailability. The variances of the "
-        "proportional residual errors were 0.06 (sunitinib) and 0.03 (SU12662)."
+    residuals=(
+        Residual("concentration", YU_2015, proportional=math.sqrt(0.06)),
+        Residual("metabolite_concentration", YU_2015, proportional=math.sqrt(0.03)),
     ),
+    references=(YU_2015,),
+    notes="Volumes and clearances are relative to the unknown bioavailability.",
     scenarios=SCENARIOS,
     checks=CHECKS,
 )

@@ -54,7 +54,7 @@ class Inputs:
 
 @variables
 class Outputs:
-    neutrophils: Array = variable("10*9/L", "circulating neutrophils")
+    neutrophils: Array = variable("10*9/L", "circulating neutrophils", quantity="neutrophils")
     neutropenia_grade: Array = variable(
         "1", "CTCAE 5.0 grade from 2 on; grade 1 needs the laboratory's limit and counts as 0"
     )

@@ -34,7 +34,12 @@ class Parameters:
         _REFERENCE_DOMAIN, "ng/mL", "shed domain of HER2 in serum", source=BRUNO_2005, bounds=(0.1, 1e5)
     )
     four_metastatic_sites: Array = parameter(
-        0.0, "1", "1 for four or more metastatic sites", source=BRUNO_2005, bounds=(0, 1)
+        0.0,
+        "1",
+        "1 for four or more metastatic sites",
+        source=BRUNO_2005,
+        bounds=(0, 1),
+        certainty="assumption",
     )
     domain_on_clearance: Array = parameter(0.041, "1", "exponent on CL", source=BRUNO_2005, bounds=(-3, 3))
     sites_on_clearance: Array = parameter(0.221, "1", "relative change", source=BRUNO_2005, bounds=(-1, 1))

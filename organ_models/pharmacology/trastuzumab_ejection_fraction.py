@@ -18,9 +18,7 @@ import jax.numpy as jnp
 from organ_models.model import Array, OrganModel, parameter, variable, variables
 from organ_models.references import DE_VRIES_SCHULTINK_2018
 from organ_models.validation.cardiotoxicity import EJECTION_FRACTION_CHECKS, EJECTION_FRACTION_SCENARIOS
-
-LVEF_RESIDUAL = 0.078
-"""Proportional standard deviation of a measured ejection fraction (de Vries Schultink et al. 2018)."""
+from organ_models.variability import Residual
 
 
 @variables
@@ -116,6 +114,7 @@ TRASTUZUMAB_EJECTION_FRACTION = OrganModel(
     solution=solution,
     observe=observe,
     covariances={("baseline_ejection_fraction", "half_maximal_effect"): 0.029439},
+    residuals=(Residual("ejection_fraction", DE_VRIES_SCHULTINK_2018, proportional=0.078),),
     references=(DE_VRIES_SCHULTINK_2018,),
     notes=(
         "206 women with early breast cancer. Declines are largely the noise of the measurement, 7.8 %: "

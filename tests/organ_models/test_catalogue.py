@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 
 from organ_models import OrganModel, catalogue, model
 from organ_models.catalogue import UnknownModel
-from organ_models.model import fields, values
+from organ_models.model import fields, parameter, values
+from organ_models.references import BENZEKRY_2014
 from organ_models.scenarios import in_variant
 from organ_models.units import conversion
 from organ_models.variability import lower_factor
@@ -151,3 +154,37 @@ def test_physiology_is_in_float64() -> None:
 def test_every_parameters_source_is_among_the_references(m: OrganModel) -> None:
     listed = {reference.key for reference in m.references}
     assert {f.source.key for f in fields(m.Parameters).values() if f.source} <= listed
+
+
+def test_a_value_that_no_source_confirms_cannot_be_a_default() -> None:
+    with pytest.raises(ValueError, match="'unverified' is no certainty of a default"):
+        parameter(0.2, "/d", "rate", source=BENZEKRY_2014, bounds=(0, 1), certainty="unverified")
+
+
+UNCONFIRMED = {
+    "power law of lung tumours, as quoted for Benzekry 2014": {0.921, 0.788},
+    "its measurement error": {0.21, 0.84, 83.0},
+    "Hahnfeldt 1999, lung": {0.192, 5.85, 0.00873},
+    "Claret 2009, colorectal": {0.021, 0.025, 0.053},
+    "Rockne, glioma": {0.036, 10.0},
+    "Hansson 2013, hazard of death": {0.00596, 1.226},
+    "Khosravan 2016": {14.3, 2.67e-4, 30.5},
+    "erlotinib": {4.47, 232.0},
+    "erlotinib, Lu 2006": {3.95, 233.0, 0.949},
+    "gefitinib": {24.9, 1120.0},
+}
+"""Parameter sets that circulate and that no source was found for."""
+
+
+@pytest.mark.parametrize("m", MODELS, ids=lambda m: m.name)
+def test_sets_of_parameters_that_no_source_confirms_are_in_no_model(m: OrganModel) -> None:
+    default = {f.default for f in fields(m.Parameters).values()}
+    sets = [default, *({*default, *v.parameters.values()} for v in m.variants)]
+    for told, unconfirmed in UNCONFIRMED.items():
+        assert not any(unconfirmed <= s for s in sets), told
+
+
+@pytest.mark.parametrize("m", MODELS, ids=lambda m: m.name)
+def test_notes_do_not_hide_residual_errors(m: OrganModel) -> None:
+    """An error in words alone is used by nobody."""
+    assert not re.search(r"residual error[^.]*\d", m.notes)

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from organ_models.units import UnitError
 from trials.protocol import Amount, Dose, EverAtOrAbove, Protocol, ProtocolError, load_protocol
+from trials.report.methods import _doses
+from trials.report.words import NO_BREAK
 
 VALID = """\
 schema: vht-protocol/1
@@ -113,6 +115,14 @@ def test_four_weeks_on_two_weeks_off_gives_28_doses_in_each_42_days(read: Reader
     assert dose.daily(np.array([-1])).tolist() == [0.0]
 
 
+def test_a_dose_every_three_weeks_ends_after_its_cycles_and_leaves_out_the_missed_one(read: Reader) -> None:
+    protocol = read(changed("on: 28 d, off: 14 d", "on: 1 d, off: 20 d, cycles: 4, missed: [2]"))
+    daily = protocol.arm("on").doses["drug.dose"].daily(np.arange(168))
+    assert np.flatnonzero(daily).tolist() == [0, 42, 63]
+    told = _doses(protocol.arm("on")).replace(NO_BREAK, " ")
+    assert told == "Dose: 50 mg/day, 1 day on, 20 days off, 4 cycles, without cycle 2"
+
+
 def test_a_dose_without_a_cycle_is_given_every_day() -> None:
     assert Dose(amount=Amount(37.5, "mg/d")).daily(np.arange(3)).tolist() == [37.5] * 3
 
@@ -186,6 +196,9 @@ MISTAKES = [
     ("title: A small trial", "title:", "title:", "has no value"),
     ("schema: vht-protocol/1", "schema: vht-protocol/9", "vht-protocol/9", "'vht-protocol/1'"),
     ("{from: drug.effect,", "{source: drug.effect,", "source: drug", "unknown field 'source'"),
+    ("on: 28 d, off: 14 d", "cycles: 4", "cycles", "give 'on' and 'off'"),
+    ("on: 28 d, off: 14 d", "on: 28 d, off: 14 d, cycles: 0", "cycles", "greater than or equal to 1"),
+    ("on: 28 d, off: 14 d", "on: 28 d, off: 14 d, cycles: 4, missed: [5]", "missed", "no cycle 5 among 4"),
 ]
 
 

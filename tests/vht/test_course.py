@@ -186,6 +186,63 @@ def test_patients_may_get_different_amounts_and_none_changes_nothing() -> None:
     assert alone.outputs["drug.amount"][0, 0] == found[1]
 
 
+@variables
+class Seen:
+    level: float = variable("mg", "what is looked at", default=0.0)
+
+
+@variables
+class Scaled:
+    twice: float = variable("mg", "twice what is looked at")
+
+
+@variables
+class Area:
+    area: float = variable("mg.d", "area under what is looked at")
+
+
+def follower(name: str, **changes: Any) -> OrganModel:
+    """A model that reads the compartment."""
+    given = {
+        "name": name,
+        "title": name,
+        "version": "1",
+        "clock": "d",
+        "Parameters": NoFields,
+        "State": NoFields,
+        "Inputs": Seen,
+        "initial": lambda p: NoFields(),
+        "derivative": lambda t, x, p, u: NoFields(),
+        "references": (TEST,),
+    }
+    return OrganModel(**{**given, **changes})
+
+
+def test_a_model_that_is_stepped_sees_a_closed_form_at_the_beginning_middle_and_end_of_its_steps() -> None:
+    """Its Runge-Kutta step is then Simpson's rule, over steps of 2 d, by hand; through another model."""
+    double = follower("double", Outputs=Scaled, observe=lambda t, x, p, u: Scaled(twice=2.0 * u.level))
+    area = follower(
+        "area",
+        State=Area,
+        Outputs=Area,
+        initial=lambda p: Area(area=jnp.zeros(())),
+        derivative=lambda t, x, p, u: Area(area=u.level),
+        observe=lambda t, x, p, u: x,
+        stride=Stride(2.0),
+    )
+    patient = VirtualPatient(
+        [compartment(solution=exact), double, area],
+        [Coupling("drug.amount", "double.level"), Coupling("double.twice", "area.level")],
+    )
+    rates = np.array([0.1, 0.5])
+    who = Individuals(np.arange(2), {"drug": Rate(rate=rates), "double": NoFields(), "area": NoFields()})
+    found = course(patient, who, {"drug.bolus": np.eye(1, 6)[0] * 100.0}, [2, 6]).outputs
+    level = [200.0 * np.exp(-rates * t) for t in range(7)]
+    simpson = [(level[k] + 4.0 * level[k + 1] + level[k + 2]) / 3.0 for k in (0, 2, 4)]
+    np.testing.assert_allclose(found["area.area"], [simpson[0], sum(simpson)], rtol=1e-13)
+    np.testing.assert_allclose(2.0 * found["drug.amount"], [level[2], level[6]], rtol=1e-13)
+
+
 @pytest.mark.parametrize("closed", [False, True])
 def test_dose_days_of_others_change_no_bit(closed: bool) -> None:
     """The steps do not follow the doses of whoever happens to be in the same cohort."""

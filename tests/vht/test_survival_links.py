@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from organ_models import catalogue
 from vht.survival_links import LINKS, LinkError, predict
 
 BRUNO = {"baseline_size": 75.0, "ecog": 0.0, "several_metastases": 1.0, "study_no16853": 1.0}
@@ -161,3 +162,11 @@ def test_every_link_names_its_source_and_uses_every_covariate() -> None:
         assert link.certainty == "verified"
         assert link.reference.text
         assert {term.covariate for term in link.terms} == set(link.covariates)
+
+
+def test_links_and_tumour_models_cite_one_paper_as_one_reference() -> None:
+    """A key stands for one paper, told in one way."""
+    papers = {r.key: r for m in catalogue().values() for r in m.references}
+    assert {"bruno_2012", "claret_2014", "struemper_2025"} <= set(papers)
+    for link in LINKS.values():
+        assert papers.get(link.reference.key, link.reference) is link.reference, link.name

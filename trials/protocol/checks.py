@@ -142,6 +142,12 @@ def _doses(p: Protocol) -> Iterator[Found]:
                 yield at, f"'{port}' is driven by a coupling and cannot be dosed as well"
             if (dose.on is None) != (dose.off is None):
                 yield at, "'on' and 'off' go together: days with the amount, then days without"
+            for field in ("cycles", "missed"):
+                if getattr(dose, field) is not None and (dose.on is None or dose.off is None):
+                    yield (*at, field), f"'{field}' counts cycles; give 'on' and 'off', the days of one"
+            for k, number in enumerate(dose.missed or ()):
+                if dose.cycles is not None and number > dose.cycles:
+                    yield (*at, "missed", k), f"there is no cycle {number} among {dose.cycles}"
             if dose.amount.value < 0:
                 yield (*at, "amount"), "an amount given cannot be negative"
             if wrong := check_unit(dose.amount, units.setdefault(port, dose.amount.unit)):

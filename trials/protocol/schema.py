@@ -93,11 +93,20 @@ class VirtualPatientSection(Section):
 
 
 class Dose(Section):
-    """What is given: ``amount`` every day, or for ``on`` days followed by ``off`` days without, repeated."""
+    """What is given: ``amount`` every day, or for ``on`` days followed by ``off`` days without, repeated.
+
+    Attributes:
+        amount: a day.
+        on, off: one cycle; without interruption where absent.
+        cycles: how many cycles are given; to the end of the trial where absent.
+        missed: cycles that nobody gets, counted from 1.
+    """
 
     amount: Amount
     on: Duration | None = None
     off: Duration | None = None
+    cycles: Annotated[int, Field(ge=1, strict=True)] | None = None
+    missed: tuple[Annotated[int, Field(ge=1, strict=True)], ...] | None = None
 
     def daily(self, day: ArrayLike) -> NDArray[np.float64]:
         """The amount in force from each day to the next.
@@ -116,7 +125,10 @@ class Dose(Section):
             raise ValueError("a regimen is defined on whole days")
         given = grid >= 0
         if self.on is not None and self.off is not None:
-            given &= np.mod(grid, days(self.on) + days(self.off)) < days(self.on)
+            length = days(self.on) + days(self.off)
+            cycle = 1 + np.floor_divide(grid, length)
+            given &= np.mod(grid, length) < days(self.on)
+            given &= (cycle <= (self.cycles or np.inf)) & ~np.isin(cycle, self.missed or ())
         return np.where(given, self.amount.value, 0.0)
 
 

@@ -216,7 +216,10 @@ def _doses(arm: Any) -> str:
     for port, dose in arm.doses.items():
         text = f"{words.sentence(words.plain_name(port.partition('.')[2]))}: {words.amount(dose.amount)}"
         if dose.on is not None and dose.off is not None:
-            text += f", {words.amount(dose.on)} on, {words.amount(dose.off)} off, repeated"
+            often = "repeated" if dose.cycles is None else f"{dose.cycles} cycles"
+            text += f", {words.amount(dose.on)} on, {words.amount(dose.off)} off, {often}"
+        if dose.missed:
+            text += f", without cycle {' and '.join(map(str, sorted(set(dose.missed))))}"
         texts.append(text)
     return "; ".join(texts) or "No treatment"
 
