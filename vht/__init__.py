@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vht.agreement import agree
     from vht.cardiovascular_validation import cardiovascular_claims
     from vht.citation import Citations, cite
     from vht.claims import Claim, Claims
@@ -67,6 +68,7 @@ _HOME = {
     "VirtualPatient": "patient",
     "adapt": "reflex",
     "adults": "healthy_adults",
+    "agree": "agreement",
     "antihypertensives": "compositions",
     "baseline_table": "population",
     "cardiovascular": "compositions",
@@ -119,6 +121,7 @@ __all__ = [
     "VirtualPatient",
     "adapt",
     "adults",
+    "agree",
     "antihypertensives",
     "baseline_table",
     "cardiovascular",
