@@ -1,8 +1,8 @@
 """Ready-made virtual patients.
 
-Those of a drug and a tumour stand in :mod:`vht.ready_made` by name, with their regimens. Kinetics drive a tumour
-or a toxicity only where a source published that link; where a published tumour model takes doses or a treatment
-as such, it stands beside the kinetics of the same drug, and both get the doses.
+Those of a drug and a tumour stand in :mod:`vht.ready_made` by name, with their regimens. Kinetics drive a
+tumour or a toxicity only where a source published that link; where a published tumour model takes doses or a
+treatment as such, it stands beside the kinetics of the same drug, and both get the doses.
 """
 
 from __future__ import annotations
@@ -34,6 +34,12 @@ def sunitinib_gist() -> VirtualPatient:
     )
 
 
+_RESET = (
+    Coupling("cardiovascular.mean_arterial_pressure", "baroreflex_resetting.mean_pressure"),
+    Coupling("baroreflex_resetting.set_point_shift", "baroreflex.set_point_shift"),
+)
+
+
 def antihypertensives() -> VirtualPatient:
     """A circulation with its baroreflex, which is reset over days, under antihypertensive drugs.
 
@@ -48,8 +54,7 @@ def antihypertensives() -> VirtualPatient:
             *regulated(),
             *(Coupling(f"antihypertensives.{port}", f"cardiovascular.{port}") for port in drugs),
             Coupling("antihypertensives.cardiac_sympathetic_ratio", "baroreflex.cardiac_sympathetic_ratio"),
-            Coupling("cardiovascular.mean_arterial_pressure", "baroreflex_resetting.mean_pressure"),
-            Coupling("baroreflex_resetting.set_point_shift", "baroreflex.set_point_shift"),
+            *_RESET,
         ],
     )
 
@@ -66,7 +71,7 @@ def cardiovascular() -> VirtualPatient:
 _EXPOSURE = "sunitinib_exposure.daily_exposure"
 
 
-def _sunitinib_circulation(resistance: str) -> list[Coupling]:
+def _sunitinib_circulation() -> list[Coupling]:
     return [
         Coupling(_EXPOSURE, "hansson_gist.daily_exposure"),
         Coupling(_EXPOSURE, "sunitinib_blood_pressure.daily_exposure"),
@@ -74,12 +79,13 @@ def _sunitinib_circulation(resistance: str) -> list[Coupling]:
         Coupling(
             "sunitinib_blood_pressure.diastolic_pressure",
             "cardiovascular.diastolic_blood_pressure",
-            solve=f"cardiovascular.{resistance}",
+            solve="cardiovascular.local_resistance_ratio",
             follow="cardiovascular.arterial_compliance_ratio",
         ),
     ]
 
 
+_REFLEX = ("baroreflex", "baroreflex_resetting")
 _SUNITINIB = ("sunitinib_exposure", "hansson_gist", "sunitinib_blood_pressure", "sunitinib_neutropenia")
 
 
@@ -87,14 +93,19 @@ def sunitinib_heart(*, reflex: bool = False) -> VirtualPatient:
     """Sunitinib on tumour, neutrophils and diastolic pressure, shown by the cardiovascular twin.
 
     Args:
-        reflex: with the baroreflex, which answers to the pressure beside the drug; individuals go through
-            :func:`vht.adapt` first. The vessels that the drug narrows are then ``local_resistance_ratio``: the
-            reflex keeps its own port.
+        reflex: with the baroreflex, which answers to the pressure and is reset over days; individuals go
+            through :func:`vht.adapt` first. The reflex keeps its own ports: the drug narrows vessels by
+            ``local_resistance_ratio``, further where the reflex resists. Policies cannot be run then, since a
+            slow model reads the cycle.
     """
     return VirtualPatient(
-        [*_SUNITINIB, "cardiovascular", *(["baroreflex"] if reflex else [])],
-        [*_sunitinib_circulation("local_resistance_ratio"), *(regulated() if reflex else [])],
+        [*_SUNITINIB, "cardiovascular", *(_REFLEX if reflex else ())],
+        [*_sunitinib_circulation(), *_regulated(reflex)],
     )
+
+
+def _regulated(reflex: bool) -> list[Coupling]:
+    return [*regulated(), *_RESET] if reflex else []
 
 
 _HEART = ("anthracycline_troponin_t", "trastuzumab", "trastuzumab_ejection_fraction")
@@ -117,15 +128,16 @@ def _weakening() -> list[Coupling]:
 def trastuzumab_heart(*, reflex: bool = False) -> VirtualPatient:
     """Trastuzumab after an anthracycline, shown by the cardiovascular twin.
 
-    The higher troponin T rose under the anthracycline, the more the ejection fraction falls under trastuzumab;
-    the elastance of the left ventricle is solved for until the circulation's falls by the same share.
+    The higher troponin T rose under the anthracycline, the more the ejection fraction falls under
+    trastuzumab; the elastance of the left ventricle is solved for until the circulation's falls by the same
+    share.
 
     Args:
-        reflex: with the baroreflex; individuals go through :func:`vht.adapt` first.
+        reflex: with the baroreflex, reset over days; individuals go through :func:`vht.adapt` first.
     """
     return VirtualPatient(
-        [*_HEART, "cardiovascular", *(["baroreflex"] if reflex else [])],
-        [*_weakening(), *(regulated() if reflex else [])],
+        [*_HEART, "cardiovascular", *(_REFLEX if reflex else ())],
+        [*_weakening(), *_regulated(reflex)],
     )
 
 
@@ -138,7 +150,7 @@ def cardio_oncology() -> VirtualPatient:
     """
     return VirtualPatient(
         [*_SUNITINIB, *_HEART, "cardiovascular"],
-        [*_sunitinib_circulation("local_resistance_ratio"), *_weakening()],
+        [*_sunitinib_circulation(), *_weakening()],
     )
 
 
@@ -177,7 +189,7 @@ def pembrolizumab_lung() -> VirtualPatient:
 
 
 def temozolomide_glioma() -> VirtualPatient:
-    """Low-grade glioma under temozolomide, which the tumour takes in cycles (Mazzocco 2015), with its kinetics."""
+    """Low-grade glioma under temozolomide (Mazzocco 2015), which the tumour takes in cycles; its kinetics."""
     return VirtualPatient(["temozolomide", "mazzocco_glioma"])
 
 
@@ -190,7 +202,7 @@ def paclitaxel_leukopenia() -> VirtualPatient:
 
 
 def doxorubicin_children() -> VirtualPatient:
-    """Doxorubicin and its metabolite in children, and troponin I, which follows their sum (Kunarajah 2017)."""
+    """Doxorubicin and its metabolite in children; troponin I follows their sum (Kunarajah 2017)."""
     return VirtualPatient(
         ["doxorubicin_children", "doxorubicin_troponin_i"],
         [Coupling("doxorubicin_children.total_concentration", "doxorubicin_troponin_i.concentration")],

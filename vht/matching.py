@@ -181,7 +181,7 @@ def _residuals(
     outputs: dict[str, np.ndarray],
     wanted: np.ndarray,
 ) -> np.ndarray:
-    """Logarithmic errors of each target and of its law, shape ``(unknowns, n)``; ``wanted`` is a logarithm."""
+    """Logarithmic errors of each target and its law, shape ``(unknowns, n)``; ``wanted`` is a logarithm."""
     model = matching.model
     rows = []
     for target, goal in zip(matching.targets, wanted, strict=True):
@@ -197,7 +197,7 @@ def _residuals(
 
 
 def _solve(jacobian: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Solve the small systems of all lanes, each by itself; ``right`` and the result are ``(unknowns, n)``."""
+    """Solve the small systems of all lanes, each alone; ``right`` and the result are ``(unknowns, n)``."""
     if jacobian.shape[1] == 1:
         return right / jacobian[:, 0, 0]
     if jacobian.shape[1] > 2:
