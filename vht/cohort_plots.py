@@ -25,8 +25,8 @@ def plot_nadir(simulation: Simulation, output: str | None = None) -> Figure:
     """The course of a blood count with everyone's lowest value, and the grades in which these lie.
 
     Left: single patients (the first 60), the median and the middle 90 % of all, a dot at each nadir, and the
-    limits of CTCAE grades 2, 3 and 4. Right: how many nadirs lie in each grade. A nadir is the lowest value
-    on the days that were read: read often enough.
+    limits below which CTCAE grades 2, 3 and 4 begin. Right: how many nadirs lie in each grade. A nadir is the
+    lowest value on the days that were read: read often enough.
 
     Args:
         simulation: from :func:`vht.simulate`.
@@ -57,18 +57,21 @@ def plot_nadir(simulation: Simulation, output: str | None = None) -> Figure:
     for grade, limit in zip((2, 3, 4), limits, strict=True):
         left.axhline(limit, color=GREY, linewidth=0.7, linestyle=":")
         left.annotate(
-            f"below: grade {grade}",
-            (1.0, limit),
+            f"grade {grade}",
+            (1.01, limit),
             xycoords=("axes fraction", "data"),
-            ha="right",
             va="top",
             fontsize="x-small",
             color=GREY,
         )
-    left.set(xlabel="Day", ylabel=_label(simulation, port), xlim=(days[0], days[-1]), ylim=(0, None))
+    left.set(xlabel="Day", ylabel=_label(simulation, port), xlim=(days[0], days[-1]))
+    left.set_yscale("log")  # grades 2, 3 and 4 lie close together near nothing
+    bottom, top = left.get_ylim()
+    left.set_ylim(bottom, 1.6 * top)  # room for the legend
+    ticks = [t for t in (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30) if bottom <= t <= 1.6 * top]
+    left.set_yticks(ticks, [f"{t:g}" for t in ticks])
+    left.set_yticks([], minor=True)
     left.legend(frameon=False, fontsize="small", loc="upper right", ncols=3)
-    top = left.get_ylim()[1]
-    left.set_ylim(0, 1.12 * top)
     grades = np.select([lowest < limits[2], lowest < limits[1], lowest < limits[0]], [4, 3, 2], 0)
     names = ["0–1", "2", "3", "4"]
     shares = [float((grades == g).mean()) for g in (0, 2, 3, 4)]
