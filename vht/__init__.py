@@ -17,19 +17,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from organ_models.schedules import Schedule
+    from vht.agreement import agree
     from vht.cardiovascular_validation import cardiovascular_claims
     from vht.citation import Citations, cite
     from vht.claims import Claim, Claims
-    from vht.compositions import antihypertensives, cardiovascular, sunitinib_gist
+    from vht.compositions import (
+        antihypertensives,
+        cardio_oncology,
+        cardiovascular,
+        sunitinib_gist,
+        sunitinib_heart,
+        trastuzumab_heart,
+    )
     from vht.healthy_adults import adults
     from vht.hypertension import hypertensives, law_2003
     from vht.managed import Managed, Rule, managed_course
     from vht.model_run import ModelRun, ModelRunError, run_model
     from vht.model_validation import Validation, validate
     from vht.patient import CompositionError, Coupling, VirtualPatient
+    from vht.patient_run import PatientRun, PatientRunError, run_patient
     from vht.personalisation import Personalisation, personalise
     from vht.population import Individuals, baseline_table, impute, individuals, sample, typical
     from vht.quantities import QUANTITIES, Quantity, UnknownQuantity, quantity
+    from vht.ready_made import READY_MADE, ReadyMade, UnknownPatient
     from vht.reflex import adapt
     from vht.regimens import Regimen
     from vht.sensitivities import Sensitivity, sensitivity
@@ -54,10 +64,14 @@ _HOME = {
     "ModelRunError": "model_run",
     "Observation": "state",
     "PatientState": "state",
+    "PatientRun": "patient_run",
+    "PatientRunError": "patient_run",
     "Personalisation": "personalisation",
     "QUANTITIES": "quantities",
     "Quantity": "quantities",
     "Regimen": "regimens",
+    "READY_MADE": "ready_made",
+    "ReadyMade": "ready_made",
     "Rule": "managed",
     "Schedule": "regimens",
     "Sensitivity": "sensitivities",
@@ -66,13 +80,16 @@ _HOME = {
     "Transient": "transient",
     "Store": "store",
     "StoreError": "store",
+    "UnknownPatient": "ready_made",
     "UnknownQuantity": "quantities",
     "Validation": "model_validation",
     "VirtualPatient": "patient",
     "adapt": "reflex",
     "adults": "healthy_adults",
+    "agree": "agreement",
     "antihypertensives": "compositions",
     "baseline_table": "population",
+    "cardio_oncology": "compositions",
     "cardiovascular": "compositions",
     "cardiovascular_claims": "cardiovascular_validation",
     "cite": "citation",
@@ -84,10 +101,13 @@ _HOME = {
     "personalise": "personalisation",
     "quantity": "quantities",
     "run_model": "model_run",
+    "run_patient": "patient_run",
     "sample": "population",
     "sensitivity": "sensitivities",
     "simulate": "simulation",
     "sunitinib_gist": "compositions",
+    "sunitinib_heart": "compositions",
+    "trastuzumab_heart": "compositions",
     "typical": "population",
     "ursino_1998": "ursino",
     "ursino_cases": "ursino",
@@ -96,6 +116,7 @@ _HOME = {
 
 __all__ = [
     "QUANTITIES",
+    "READY_MADE",
     "Citations",
     "Claim",
     "Claims",
@@ -108,9 +129,12 @@ __all__ = [
     "ModelRun",
     "ModelRunError",
     "Observation",
+    "PatientRun",
+    "PatientRunError",
     "PatientState",
     "Personalisation",
     "Quantity",
+    "ReadyMade",
     "Regimen",
     "Rule",
     "Schedule",
@@ -120,13 +144,16 @@ __all__ = [
     "Store",
     "StoreError",
     "Transient",
+    "UnknownPatient",
     "UnknownQuantity",
     "Validation",
     "VirtualPatient",
     "adapt",
     "adults",
+    "agree",
     "antihypertensives",
     "baseline_table",
+    "cardio_oncology",
     "cardiovascular",
     "cardiovascular_claims",
     "cite",
@@ -138,10 +165,13 @@ __all__ = [
     "personalise",
     "quantity",
     "run_model",
+    "run_patient",
     "sample",
     "sensitivity",
     "simulate",
     "sunitinib_gist",
+    "sunitinib_heart",
+    "trastuzumab_heart",
     "typical",
     "ursino_1998",
     "ursino_cases",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from vht.commands import models, records, trial
+from vht.commands import models, patients, records, trial
 from vht.commands.console import err, plain
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (records, trial, models):
+for commands in (records, trial, models, patients):
     commands.register(app)
 
 
@@ -53,6 +53,8 @@ def _explain(error: Exception) -> int:
     from trials.run import RunError
     from vht.model_run import ModelRunError
     from vht.patient import CompositionError
+    from vht.patient_run import PatientRunError
+    from vht.ready_made import UnknownPatient
     from vht.store import StoreError
 
     if hasattr(error, "format_message"):  # a wrong use of the command line, as typer words it
@@ -74,6 +76,8 @@ def _explain(error: Exception) -> int:
         UnknownModel,
         EngineError,
         ModelRunError,
+        PatientRunError,
+        UnknownPatient,
     )
     if isinstance(error, known):
         err.print(f"[red]error:[/red] {plain(str(error))}")

@@ -15,7 +15,7 @@ import numpy as np
 from organ_models.model import OrganModel, take, values
 from organ_models.solvers import Failure, Orbits
 from vht.equilibrium import Balanced, Heart, regulated
-from vht.matching import Matching, match_output, sensitivity
+from vht.matching import Matching, Target, match_output, sensitivity
 from vht.patient import VirtualPatient, Wire
 from vht.population import Individuals
 
@@ -27,7 +27,8 @@ class Baseline:
     Attributes:
         parameters: of the cyclic model, fields of shape ``(n,)``.
         orbits: periodic states at neutral inputs, in balance with controllers if there are any.
-        jacobians: sensitivities of solving couplings, by their position in the composition.
+        jacobians: sensitivities of what solving couplings solve for, by the position of the model's first one
+            in the composition.
         controls: parameters of the controllers, by model, fields of shape ``(n,)``.
     """
 
@@ -102,11 +103,10 @@ def baseline_of(
 ) -> Baseline:
     """A baseline from orbits that are known already, with the sensitivities that couplings need."""
     heart = Heart(patient, model, dict(controls or {}), refine=refine)
-    jacobians = {
-        index: sensitivity(_matching(patient, wire), parameters, orbits, heart)
-        for index, wire in enumerate(patient.solving)
-        if wire.target[0] == model.name
-    }
+    solving = _solving(patient, model)
+    jacobians = {}
+    if solving:
+        jacobians[solving[0][0]] = sensitivity(_matching(model, solving), parameters, orbits, heart)
     return Baseline(parameters, orbits, jacobians, dict(controls or {}))
 
 
@@ -163,17 +163,20 @@ def cycles_on(
             elif name in base.controls:
                 regulating[port] = column[person]
         heart = Heart(patient, model, base.controls, regulating, refine)
-        solving = [(i, w) for i, w in enumerate(patient.solving) if w.target[0] == model.name]
+        solving = _solving(patient, model)
         fine = base.orbits.converged
         if solving:
-            index, wire = solving[0]
+            goals = [
+                slow(w) * base.orbits.outputs[w.target[1]] if w.coupling.relative else slow(w)
+                for _, w in solving
+            ]
             match = match_output(
-                _matching(patient, wire),
+                _matching(model, solving),
                 parameters,
                 base.orbits.outputs,
-                slow(wire),
+                np.stack(goals),
                 beat=heart,
-                jacobian=base.jacobians[index],
+                jacobian=base.jacobians[solving[0][0]],
                 start=start,
                 fed=fed,
             )
@@ -225,11 +228,19 @@ def first_failure(people: Individuals, course: Mapping[str, np.ndarray], cycles:
 # ---------------------------------------------------------------------------------------------------
 
 
-def _matching(patient: VirtualPatient, wire: Wire) -> Matching:
-    coupling = wire.coupling
-    assert coupling.solve is not None
-    follow = coupling.follow.partition(".")[2] if coupling.follow else None
-    return Matching(patient.models[wire.target[0]], wire.target[1], coupling.solve.partition(".")[2], follow)
+def _solving(patient: VirtualPatient, model: OrganModel) -> list[tuple[int, Wire]]:
+    """Solving couplings of a cyclic model, with their positions in the composition."""
+    return [(i, w) for i, w in enumerate(patient.solving) if w.target[0] == model.name]
+
+
+def _matching(model: OrganModel, solving: list[tuple[int, Wire]]) -> Matching:
+    targets = []
+    for _, wire in solving:
+        solve, follow = wire.coupling.solve, wire.coupling.follow
+        assert solve is not None
+        along = follow.partition(".")[2] if follow else None
+        targets.append(Target(wire.target[1], solve.partition(".")[2], along))
+    return Matching(model, tuple(targets))
 
 
 def _name(port: tuple[str, str]) -> str:

@@ -38,18 +38,25 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Matching:
-    """The problem: find input ``solve`` (and ``follow``, by the model's law) so that ``output`` is met."""
+class Target:
+    """Find input ``solve`` (and ``follow``, by the model's law) so that ``output`` is met."""
 
-    model: OrganModel
     output: str
     solve: str
     follow: str | None = None
 
+
+@dataclass(frozen=True)
+class Matching:
+    """The problem: several targets of one model are met together, since each input moves all outputs."""
+
+    model: OrganModel
+    targets: tuple[Target, ...]
+
     @property
     def unknowns(self) -> list[str]:
-        """Input ports that are moved."""
-        return [self.solve] if self.follow is None else [self.solve, self.follow]
+        """Input ports that are moved, as many as there are residuals, target by target."""
+        return [port for t in self.targets for port in (t.solve, t.follow) if port is not None]
 
 
 def sensitivity(matching: Matching, parameters: Any, baseline: Orbits, beat: Beat) -> np.ndarray:
@@ -64,7 +71,7 @@ def sensitivity(matching: Matching, parameters: Any, baseline: Orbits, beat: Bea
     model, names = matching.model, matching.unknowns
     n = baseline.residual.size
     par = _arrays(parameters, n)
-    wanted = np.log(baseline.outputs[matching.output])
+    wanted = np.log(np.stack([baseline.outputs[t.output] for t in matching.targets]))
     ports = _arrays(model.Inputs(), n)
     here = _residuals(matching, par, ports, baseline.outputs, baseline.outputs, wanted)
     width = len(names)
@@ -79,7 +86,7 @@ def sensitivity(matching: Matching, parameters: Any, baseline: Orbits, beat: Bea
         np.tile(np.arange(n), width),
     )
     at_rest = {k: np.tile(v, width) for k, v in baseline.outputs.items()}
-    there = _residuals(matching, tiled, moved, at_rest, beside.outputs, np.tile(wanted, width))
+    there = _residuals(matching, tiled, moved, at_rest, beside.outputs, np.tile(wanted, (1, width)))
     change = (there.reshape(width, width, n) - here[:, None, :]) / _DIFFERENCE  # (residual, unknown, n)
     return np.moveaxis(change, -1, 0)
 
@@ -95,7 +102,7 @@ def match_output(
     start: np.ndarray,
     fed: dict[str, np.ndarray] | None = None,
 ) -> Match:
-    """Solve until ``output`` of the periodic cycle equals ``target``, lane by lane.
+    """Solve until the outputs of the periodic cycle equal their targets, lane by lane.
 
     A quasi-Newton iteration in logarithms from the baseline's sensitivities, improved by Broyden's
     update after every large step. A lane that has reached its target is left alone, so lanes do not
@@ -105,7 +112,7 @@ def match_output(
         matching: the problem.
         parameters: the model's parameters, fields of shape ``(n,)``.
         baseline: the model's outputs of each lane at neutral inputs, arrays of shape ``(n,)``.
-        target: wanted values, in the output's unit, shape ``(n,)``.
+        target: wanted values, in the outputs' units, shape ``(targets, n)``.
         beat: solves the cycle.
         jacobian: from :func:`sensitivity`, shape ``(n, unknowns, unknowns)``.
         start: states to start from, ``(n_state, n)``.
@@ -115,7 +122,7 @@ def match_output(
         :class:`Match`; lanes that did not reach their target have ``reached`` false.
     """
     model, names = matching.model, matching.unknowns
-    n = target.size
+    n = target.shape[1]
     par, ports = _arrays(parameters, n), _arrays(model.Inputs(), n) | (fed or {})
     wanted = np.log(np.where(target > 0, target, np.nan))
     x = np.zeros((len(names), n))
@@ -156,7 +163,7 @@ def match_output(
             {k: v[lanes] for k, v in ports.items()},
             {k: v[lanes] for k, v in baseline.items()},
             part.outputs,
-            wanted[lanes],
+            wanted[:, lanes],
         )
         jacobian[lanes] = _broyden(jacobian[lanes], step, error[:, lanes] - before)
         working[lanes] = part.converged & np.all(np.isfinite(error[:, lanes]), axis=0)
@@ -174,25 +181,38 @@ def _residuals(
     outputs: dict[str, np.ndarray],
     wanted: np.ndarray,
 ) -> np.ndarray:
-    """Logarithmic errors of the target and of the law, shape ``(unknowns, n)``."""
+    """Logarithmic errors of each target and its law, shape ``(unknowns, n)``; ``wanted`` is a logarithm."""
     model = matching.model
-    rows = [np.log(outputs[matching.output]) - wanted]
-    if matching.follow is not None:
+    rows = []
+    for target, goal in zip(matching.targets, wanted, strict=True):
+        rows.append(np.log(outputs[target.output]) - goal)
+        if target.follow is None:
+            continue
         assert model.cycle is not None
-        law = model.cycle.laws[matching.follow](
+        law = model.cycle.laws[target.follow](
             model.Outputs(**baseline), model.Outputs(**outputs), model.working(model.Parameters(**parameters))
         )
-        rows.append(np.log(ports[matching.follow]) - np.log(np.asarray(law)))
+        rows.append(np.log(ports[target.follow]) - np.log(np.asarray(law)))
     return np.stack(rows)
 
 
 def _solve(jacobian: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Solve the 1 x 1 or 2 x 2 systems of all lanes; ``right`` and the result are ``(unknowns, n)``."""
+    """Solve the small systems of all lanes, each alone; ``right`` and the result are ``(unknowns, n)``."""
     if jacobian.shape[1] == 1:
         return right / jacobian[:, 0, 0]
+    if jacobian.shape[1] > 2:
+        return np.stack([_solve_one(matrix, right[:, k]) for k, matrix in enumerate(jacobian)], axis=1)
     (a, b), (c, d) = np.moveaxis(jacobian, 0, -1)
     determinant = a * d - b * c
     return np.stack([d * right[0] - b * right[1], a * right[1] - c * right[0]]) / determinant
+
+
+def _solve_one(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """One system; NaN where the inputs do not move the outputs independently."""
+    try:
+        return np.linalg.solve(matrix, right)
+    except np.linalg.LinAlgError:
+        return np.full_like(right, np.nan)
 
 
 def _broyden(jacobian: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:

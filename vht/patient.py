@@ -39,18 +39,21 @@ class Coupling:
     """``source`` (an output) to ``target`` (an input).
 
     With ``solve`` the target is an output of a cyclic model, to be reached by solving for that input
-    port; ``follow`` names an input port that then moves by the model's declared law.
+    port; ``follow`` names an input port that then moves by the model's declared law. With ``relative`` the
+    source is a ratio: the target is that share of what the patient's own untreated cycle shows.
     """
 
     source: str
     target: str
     solve: str | None = None
     follow: str | None = None
+    relative: bool = False
 
     def __str__(self) -> str:
         by = f" by solving for {self.solve}" if self.solve else ""
         along = f", with {self.follow} following" if self.follow else ""
-        return f"{self.source} -> {self.target}{by}{along}"
+        of = " of the untreated cycle" if self.relative else ""
+        return f"{self.source} -> {self.target}{of}{by}{along}"
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,11 @@ class VirtualPatient:
                 "on the clock of days; let that one read the cyclic model"
             )
         if coupling.solve is None:
+            if coupling.relative:
+                raise CompositionError(
+                    f"{coupling.source} -> {coupling.target}: only what is solved for is relative to the "
+                    "untreated cycle; name an input with 'solve'"
+                )
             target = self._resolve(coupling.target, ("Inputs",))
             if any(w.target == target for w in self.wires):
                 raise CompositionError(f"{coupling.target} has two sources; the second is {coupling.source}")
@@ -208,8 +216,11 @@ class VirtualPatient:
                 )
         if coupling.follow and _split(coupling.follow)[1] not in cyclic.cycle.laws:
             raise CompositionError(f"{coupling.follow}: {cyclic.name} declares no law for it")
-        if any(w.target[0] == target[0] for w in self.solving):
-            raise CompositionError(f"{coupling.target}: {target[0]} is solved for already")
+        if any(w.target == target for w in self.solving):
+            raise CompositionError(f"{coupling.target} has two targets; the second is {coupling.source}")
+        for port in filter(None, (coupling.solve, coupling.follow)):
+            if _split(port) in self._solved_ports() or coupling.solve == coupling.follow:
+                raise CompositionError(f"{port} is solved for twice; each target needs an input of its own")
         self.solving.append(self._wire(coupling, source, target, "Outputs"))
 
     def _wire(self, coupling: Coupling, source: tuple[str, str], target: tuple[str, str], kind: str) -> Wire:
@@ -218,7 +229,7 @@ class VirtualPatient:
         for shown in self._readable(coupling.source, reader):
             known |= fields(getattr(self.models[source[0]], shown))
         unit_out = known[source[1]].unit
-        unit_in = fields(getattr(self.models[target[0]], kind))[target[1]].unit
+        unit_in = "1" if coupling.relative else fields(getattr(self.models[target[0]], kind))[target[1]].unit
         try:
             convert = conversion(unit_out, unit_in)
         except UnitError as error:

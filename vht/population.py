@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -179,7 +179,13 @@ def typical(patient: VirtualPatient, n: int = 1) -> Individuals:
     )
 
 
-def individuals(patient: VirtualPatient, baseline: pd.DataFrame, *, seed: int) -> Individuals:
+def individuals(
+    patient: VirtualPatient,
+    baseline: pd.DataFrame,
+    *,
+    seed: int,
+    known: Mapping[str, np.ndarray] | None = None,
+) -> Individuals:
     """Draw every patient's parameters.
 
     A parameter that names a clinical quantity takes the patient's baseline value. The others of its
@@ -190,9 +196,13 @@ def individuals(patient: VirtualPatient, baseline: pd.DataFrame, *, seed: int) -
         patient: the composition.
         baseline: from :func:`baseline_table`.
         seed: the study's seed.
+        known: more parameters that are known, by ``model.parameter`` in its unit, shape ``(n,)``; they count
+            like those that a record sets.
     """
     numbers = baseline["study_number"].to_numpy(dtype=np.int64)
-    return Individuals(numbers, {m.name: _draw(m, baseline, numbers, seed) for m in patient.models.values()})
+    given = known or {}
+    drawn = {m.name: _draw(m, baseline, numbers, seed, given) for m in patient.models.values()}
+    return Individuals(numbers, drawn)
 
 
 def sample(patient: VirtualPatient | OrganModel, n: int, *, seed: int) -> Individuals:
@@ -219,13 +229,23 @@ def sample(patient: VirtualPatient | OrganModel, n: int, *, seed: int) -> Indivi
     return individuals(whole, pd.DataFrame({"study_number": np.arange(n, dtype=np.int64)}), seed=seed)
 
 
-def _draw(model: OrganModel, baseline: pd.DataFrame, numbers: np.ndarray, seed: int) -> Any:
+def _draw(
+    model: OrganModel,
+    baseline: pd.DataFrame,
+    numbers: np.ndarray,
+    seed: int,
+    known_values: Mapping[str, np.ndarray],
+) -> Any:
     declared = fields(model.Parameters)
     drawn = {name: np.full(numbers.size, float(f.default or 0.0)) for name, f in declared.items()}
     recorded = {
         name: baseline[f.quantity].to_numpy(dtype=float)
         for name, f in declared.items()
         if f.quantity is not None and f.quantity in baseline
+    } | {
+        name: np.asarray(known_values[f"{model.name}.{name}"], dtype=float)
+        for name in declared
+        if f"{model.name}.{name}" in known_values
     }
     for names, covariance in model.random_effects():
         known = [i for i, n in enumerate(names) if n in recorded]

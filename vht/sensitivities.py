@@ -116,7 +116,8 @@ def sensitivity(
         the extreme lies.
 
     Raises:
-        CompositionError: no such output or parameter; a slow model that reads the cycle; controllers.
+        CompositionError: no such output or parameter; a slow model that reads the cycle; controllers; two
+            targets of one cyclic model, or a relative one.
         ValueError: no outputs or no parameters are named.
         PrecisionError: JAX computes in 32 bit.
 
@@ -136,6 +137,16 @@ def sensitivity(
         what = "controllers" if patient.controllers else "a slow model that reads the cycle"
         raise CompositionError(
             f"derivatives do not go through {what}; simulate with changed parameters instead"
+        )
+    if len(patient.solving) > len({w.target[0] for w in patient.solving}):
+        raise CompositionError(
+            "derivatives do not go through two targets of one cyclic model; simulate with changed parameters "
+            "instead"
+        )
+    if any(w.coupling.relative for w in patient.solving):
+        raise CompositionError(
+            "derivatives do not go through a target relative to the untreated cycle; simulate with changed "
+            "parameters instead"
         )
     if not outputs or not parameters:
         missing = "outputs" if not outputs else "parameters"

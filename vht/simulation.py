@@ -111,6 +111,26 @@ class Simulation:
 
         return plot_pressure_volume(self, individual, days=days, labels=labels)
 
+    def plot_nadir(self, output: str | None = None) -> Figure:
+        """A blood count over time with everyone's nadir and its grade.
+
+        See :func:`vht.cohort_plots.plot_nadir`.
+        """
+        from vht.cohort_plots import plot_nadir
+
+        return plot_nadir(self, output)
+
+    def plot_exposure_response(
+        self, exposure: str, response: str, *, day: float | None = None, change: bool = True
+    ) -> Figure:
+        """A response against an exposure over patients.
+
+        See :func:`vht.cohort_plots.plot_exposure_response`.
+        """
+        from vht.cohort_plots import plot_exposure_response
+
+        return plot_exposure_response(self, exposure, response, day=day, change=change)
+
     def plot(self, individual: int = 0) -> Figure:
         """Pressure–volume loop on the first and last day, and the course of the slow outputs."""
         from vht.plots import plot_simulation

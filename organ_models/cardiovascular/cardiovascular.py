@@ -24,7 +24,7 @@ from organ_models.cardiovascular.cardiovascular_readings import Readings, read
 from organ_models.cardiovascular.cardiovascular_scenarios import C12, SCENARIOS
 from organ_models.cardiovascular.closed_loop_equations import Chambers, Structure, Valves
 from organ_models.cardiovascular.closed_loop_variables import Drive, State
-from organ_models.cardiovascular.demands import demanded
+from organ_models.cardiovascular.demands import demanded, weakened
 from organ_models.cardiovascular.valves import ORIFICE, orifice
 from organ_models.model import Array, Cycle, OrganModel, parameter, variable, variables
 from organ_models.references import (
@@ -254,7 +254,7 @@ def drive(time: Array, p: Parameters, u: Inputs) -> Drive:
 
 def derivative(d: Drive, x: State, p: Parameters, u: Inputs) -> State:
     """Mass and momentum balances, per second."""
-    return closed_loop_equations.derivative(STRUCTURE, d, x, p, demanded(p, u))
+    return closed_loop_equations.derivative(STRUCTURE, d, x, weakened(p, u), demanded(p, u))
 
 
 def fill(x: State, p: Parameters, u: Inputs) -> State:
@@ -264,7 +264,7 @@ def fill(x: State, p: Parameters, u: Inputs) -> State:
 
 def observe(d: Drive, x: State, p: Parameters, u: Any) -> Signals:
     """What the circulation shows, and what is seen at its valves and its device."""
-    seen = closed_loop_equations.observe(STRUCTURE, d, x, p, demanded(p, u))
+    seen = closed_loop_equations.observe(STRUCTURE, d, x, weakened(p, u), demanded(p, u))
     aortic_open = jnp.where(seen.aortic_valve_flow > 0.0, 1.0, 0.0)
     mitral_open = jnp.where(seen.mitral_valve_flow > 0.0, 1.0, 0.0)
     return Signals(

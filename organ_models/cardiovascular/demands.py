@@ -1,4 +1,6 @@
-"""What body and drugs ask of the circulation beside its nerves: exercise, posture, vessels that widen.
+"""What body and drugs ask of the circulation beside its nerves.
+
+Exercise, posture, vessels that widen, a left ventricle that weakens.
 
 A reflex acts by the ports of the lean circulation. Everything else acts here, so that both can act at once:
 ratios multiply, volumes add.
@@ -6,6 +8,7 @@ ratios multiply, volumes add.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from organ_models.cardiovascular import closed_loop_variables
@@ -22,6 +25,9 @@ class Inputs(closed_loop_variables.Inputs):
         "1", "multiplies systemic arterial resistance, beside what nerves do", default=1.0
     )
     stressed_volume_ratio: Array = variable("1", "multiplies stressed volume", default=1.0)
+    left_ventricular_elastance_ratio: Array = variable(
+        "1", "multiplies active elastance of the left ventricle, beside what nerves do", default=1.0
+    )
     exercise_intensity: Array = variable(
         "1", "share of the way from the heart rate at rest to the maximal one, 0 to 1", default=0.0
     )
@@ -65,6 +71,12 @@ class Parameters(closed_loop_variables.Parameters):
     carotid_height: Array = _assumed(
         25.0, "cm", "of the carotid sinus above the heart when upright", (0, 60), POSTURE_ASSUMPTIONS
     )
+
+
+def weakened(p: Any, u: Any) -> Any:
+    """Parameters whose left ventricle contracts as ``left_ventricular_elastance_ratio`` says."""
+    strength = p.left_ventricular_active_elastance * u.left_ventricular_elastance_ratio
+    return dataclasses.replace(p, left_ventricular_active_elastance=strength)
 
 
 def demanded(p: Any, u: Any) -> closed_loop_variables.Inputs:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vht.commands.console import err, out, plain, print_columns, print_json
+from vht.commands.patients import nearest_is_patient, print_settable_of, run_ready_made
 
 if TYPE_CHECKING:
     from organ_models import OrganModel
@@ -156,10 +157,15 @@ def validate(
 
 def simulate(
     model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="Name in the catalogue.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="A model of `vht models`, or one of `vht patients`.", show_default=False
+        ),
     ] = None,
     variant: Annotated[str, typer.Option(help="Parameter set.")] = "default",
-    scenario: Annotated[str, typer.Option(help="Condition; `baseline` changes nothing.")] = "baseline",
+    scenario: Annotated[
+        str, typer.Option(help="Condition, or a patient's regimen; `baseline` changes nothing.")
+    ] = "baseline",
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter or input; applied after the scenario."),
@@ -167,10 +173,14 @@ def simulate(
     day: Annotated[
         int | None, typer.Option(min=0, help="When a slow model is read (168 if absent).", show_default=False)
     ] = None,
+    days: Annotated[
+        str | None,
+        typer.Option(metavar="D,D,...", help="Of a patient: several days to read.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
     list_: Annotated[bool, typer.Option("--list", help="Name what can be set, and stop.")] = False,
 ) -> None:
-    """Run one organ model alone and print its outputs.
+    """Run one organ model alone, or a ready-made patient, and print the outputs.
 
     A beating model is brought to its periodic steady state.
 
@@ -178,12 +188,22 @@ def simulate(
     dose. It is untreated unless a scenario or --set feeds its inputs; an input
     that is set is given every day.
 
+    A ready-made patient (`vht patients`) is a composition: --set takes MODEL.NAME=VALUE,
+    a dose that is set is given every day, and --scenario is a regimen.
+
     Values of --set are in the units that --list names.
     """
     from organ_models import catalogue
     from organ_models import model as found
     from vht.model_run import ModelRunError, run_model
+    from vht.ready_made import READY_MADE, ready_made
 
+    if model is not None and model not in catalogue() and nearest_is_patient(model):
+        ready_made(model)  # says the nearest name
+    made = READY_MADE.get(model or "")
+    if made is not None and list_:
+        print_settable_of(made)
+        return
     if list_:
         for m in [found(model)] if model else catalogue().values():
             _print_settable(m)
@@ -197,6 +217,13 @@ def simulate(
             chosen[name.strip()] = float(value)
         except ValueError:
             raise ModelRunError(f"--set {setting}: write it as NAME=VALUE, VALUE a number") from None
+    if made is not None:
+        if variant != "default":
+            raise ModelRunError(f"{model} is a composition and has no variants; leave out --variant")
+        run_ready_made(made.name, scenario, chosen, day, days, as_json=as_json)
+        return
+    if days is not None:
+        raise ModelRunError(f"{model} is a single model and is read on one day; give it as --day")
     run = run_model(model, variant=variant, scenario=scenario, settings=chosen, day=day)
     if as_json:
         print_json(run.to_json())
