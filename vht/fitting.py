@@ -32,6 +32,8 @@ Prior = Literal["published"] | np.ndarray
 _ROUNDS = 200
 _SETTLED = 1e-11
 """A step that would gain less than this of the negative log-likelihood (relative to it, or to 1) is the last."""
+_ROUNDING = 1e-8
+"""The same where no step gains anything: what is left then is the rounding of the sum."""
 _LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e14
 _LARGEST_STEP = 2.0
 """On a logarithmic or logit scale: further than this a linearised course says nothing."""
@@ -391,7 +393,7 @@ def _mode(
             break
         # a parameter that its bound holds stands still
         held = ((here <= low) & (now[1] > 0)) | ((here >= high) & (now[1] < 0))
-        step, gain = _step(now[1], now[2], held, damping, unit)
+        step, gain, promised = _step(now[1], now[2], held, damping, unit)
         ahead = np.clip(here + np.clip(step, -_LARGEST_STEP, _LARGEST_STEP), low, high)
         done = running & (gain <= _SETTLED * (1.0 + np.abs(now[0])))
         converged |= done
@@ -399,10 +401,15 @@ def _mode(
         tried = at(ahead)
         sound = np.isfinite(tried[0]) & np.isfinite(tried[2]).all(axis=(0, 1))
         better = running & sound & (tried[0] <= now[0])
-        here = np.where(better, ahead, here)
+        before, here = now[0], np.where(better, ahead, here)
         now = tuple(np.where(better, a, b) for a, b in zip(tried, now, strict=True))
-        damping = np.clip(np.where(better, damping / 5.0, damping * 5.0), _LEAST_DAMPING, _MOST_DAMPING)
-        running &= better | (damping < _MOST_DAMPING)
+        # Nielsen's rule: the damping follows how much of the promised gain came
+        ratio = (before - tried[0]) / np.maximum(promised, 1e-300)
+        eased = np.clip(1.0 - (2.0 * np.clip(ratio, 0.0, 1.0) - 1.0) ** 3, 0.1, 2.0)
+        damping = np.clip(damping * np.where(better, eased, 4.0), _LEAST_DAMPING, _MOST_DAMPING)
+        stuck = running & ~better & (damping >= _MOST_DAMPING)
+        converged |= stuck & (gain <= _ROUNDING * (1.0 + np.abs(now[0])))
+        running &= ~stuck
     held = ((here <= low) & (now[1] > 0)) | ((here >= high) & (now[1] < 0))
     covariance = np.full((p, p, n), np.nan)
     for lane in np.flatnonzero(converged):
@@ -415,16 +422,19 @@ def _mode(
 
 def _step(
     gradient: np.ndarray, curvature: np.ndarray, held: np.ndarray, damping: np.ndarray, unit: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The damped step of everybody, and what an undamped one would gain at most."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The damped step of everybody, what an undamped one would gain at most, and what this one promises."""
     pull = np.where(held, 0.0, gradient)
     tied = held[:, None] | held[None]
     matrix = np.where(tied, unit[:, :, None], curvature)
     size = np.einsum("iin->in", matrix)
-    floor = np.where(size > 0, size, 1.0)
-    damped = matrix + unit[:, :, None] * (damping * floor)[None]
-    step = _solved(damped, -pull)
-    return step, -0.5 * np.sum(pull * step, axis=0) * (1.0 + damping)
+    extra = damping * np.where(size > 0, size, 1.0)
+    step = _solved(matrix + unit[:, :, None] * extra[None], -pull)
+    along, braked = np.zeros_like(damping), np.zeros_like(damping)
+    for i in range(len(step)):
+        along = along - pull[i] * step[i]
+        braked = braked + extra[i] * step[i] ** 2
+    return step, 0.5 * along * (1.0 + damping), 0.5 * (along + braked)
 
 
 def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -17,8 +17,6 @@ import numpy as np
 
 from organ_models.variability import Residual
 
-_NONE = 1e12
-"""Variance that stands for a measurement which was not taken: it has no weight."""
 _YEAR = 365.0
 
 
@@ -69,11 +67,12 @@ class Wandering:
         return np.asarray(self.drift**2 / _YEAR * earlier)
 
     def covariance(self, days: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        """Covariance of measurements; where ``seen`` is false there is none, and its variance is huge."""
+        """Covariance of measurements; where ``seen`` is false there is none: a row and column of the identity."""
         total = self.shared(days)
         k = days.shape[0]
-        total[:, np.arange(k), np.arange(k)] += np.where(seen, self.logarithmic**2, _NONE).T
-        return total
+        total[:, np.arange(k), np.arange(k)] += self.logarithmic**2
+        taken = seen.T
+        return np.asarray(np.where(taken[:, :, None] & taken[:, None, :], total, np.eye(k)))
 
 
 MeasurementError = KnownSpread | Residual | Wandering
@@ -185,7 +184,9 @@ class _Wanders:
         self.scaled = error.scaled(np.where(self.seen, observed, 1.0))
         covariance = error.covariance(days, self.seen)
         lower = np.linalg.cholesky(covariance)
-        self.inverse = np.linalg.inv(covariance)
+        taken = self.seen.T
+        both = taken[:, :, None] & taken[:, None, :]
+        self.inverse = np.where(both, np.linalg.inv(covariance), 0.0)
         self.whitener = np.linalg.inv(lower)
         diagonal = np.diagonal(lower, axis1=1, axis2=2).T
         logs = np.log(2 * np.pi) / 2 + np.log(diagonal) + self.scaled
