@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vht.claims import Claim, Claims
     from vht.compositions import antihypertensives, cardiovascular, sunitinib_gist
     from vht.healthy_adults import adults
+    from vht.fitting import Fit, Forecast, fit
     from vht.hypertension import hypertensives, law_2003
     from vht.managed import Managed, Rule, managed_course
     from vht.model_run import ModelRun, ModelRunError, run_model
@@ -65,6 +66,8 @@ _HOME = {
     "UnknownQuantity": "quantities",
     "Validation": "model_validation",
     "VirtualPatient": "patient",
+    "Fit": "fitting",
+    "Forecast": "fitting",
     "adapt": "reflex",
     "adults": "healthy_adults",
     "antihypertensives": "compositions",
@@ -72,6 +75,7 @@ _HOME = {
     "cardiovascular": "compositions",
     "cardiovascular_claims": "cardiovascular_validation",
     "cite": "citation",
+    "fit": "fitting",
     "hypertensives": "hypertension",
     "impute": "population",
     "managed_course": "managed",
@@ -99,6 +103,8 @@ __all__ = [
     "CompositionError",
     "Coupling",
     "Event",
+    "Fit",
+    "Forecast",
     "Individuals",
     "Managed",
     "ModelRun",
@@ -124,6 +130,7 @@ __all__ = [
     "cardiovascular",
     "cardiovascular_claims",
     "cite",
+    "fit",
     "hypertensives",
     "impute",
     "individuals",

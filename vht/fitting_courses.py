@@ -18,7 +18,7 @@ import numpy as np
 
 from organ_models.model import Array, Field, fields
 from organ_models.schedules import Schedule
-from organ_models.solvers import in_blocks, rows_of
+from organ_models.solvers import BLOCK, in_blocks, rows_of
 from organ_models.stepping import Stepped, grid_tables, portable_function
 from organ_models.variability import Effect
 from vht.course import Doses, Prepared, check_doses, prepared_course
@@ -29,6 +29,7 @@ from vht.slow_models import SlowModels, stepped
 
 _SMALLEST = 16
 _STEP = 4
+_MANY_STEPS, _FEW_LANES = 256, 16
 
 
 def moved(effect: Effect, centre: Array, deviation: Array) -> Array:
@@ -109,13 +110,20 @@ class Group:
 
     def values(self, deviations: np.ndarray, who: np.ndarray) -> np.ndarray:
         """The output, ``(readings, m)``, for deviations ``(p, m)`` of the patients ``who``, places in the group."""
-        (seen,) = in_blocks(self.value, (deviations, *(t[..., who] for t in self.tables)))
+        (seen,) = in_blocks(self.value, (deviations, *(t[..., who] for t in self.tables)), block=self._block)
         return seen
 
     def slopes(self, deviations: np.ndarray, who: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The output, and its derivatives by the deviations, ``(readings, p, m)``."""
-        seen, slope = in_blocks(self.slope, (deviations, *(t[..., who] for t in self.tables)))
+        seen, slope = in_blocks(
+            self.slope, (deviations, *(t[..., who] for t in self.tables)), block=self._block
+        )
         return seen, slope
+
+    @property
+    def _block(self) -> int:
+        """A block waits for its slowest lane and a short one is filled up: where steps are many, few lanes."""
+        return BLOCK if self.tables[1].shape[0] <= _MANY_STEPS else _FEW_LANES
 
 
 def groups(
