@@ -121,11 +121,20 @@ def estimate_population(
     if wrong := [n for n in (size, *start) if n in declared and declared[n].effect != "log-normal"]:
         raise ValueError(f"{wrong[0]}: populations are estimated for log-normal parameters only")
     if observed.shape[1] < 10 * (len(start) + 1):
-        raise ValueError(f"{observed.shape[1]} patients cannot settle a covariance; give ten for every parameter")
+        raise ValueError(
+            f"{observed.shape[1]} patients cannot settle a covariance; give ten for every parameter"
+        )
     patient = VirtualPatient([model])
     found = Population(
-        patient, f"{model}.{output}", size, tuple(start), relative, dict(start), spread**2 * np.eye(len(start)),
-        error, least,
+        patient,
+        f"{model}.{output}",
+        size,
+        tuple(start),
+        relative,
+        dict(start),
+        spread**2 * np.eye(len(start)),
+        error,
+        least,
     )
     for _ in range(_ROUNDS):
         new = _improved(found, days, observed)
