@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from vht.citation import Citations, cite
     from vht.claims import Claim, Claims
     from vht.compositions import antihypertensives, cardiovascular, sunitinib_gist
-    from vht.healthy_adults import adults
     from vht.fitting import Fit, Forecast, fit
+    from vht.healthy_adults import adults
     from vht.hypertension import hypertensives, law_2003
     from vht.managed import Managed, Rule, managed_course
     from vht.model_run import ModelRun, ModelRunError, run_model

@@ -1,8 +1,8 @@
 """Prostate-specific antigen under abiraterone: one patient's series fitted, and its tail forecast.
 
 Sensitive and resistant cells compete (``abiraterone_competition``). How many there were at the start is each
-patient's own, as in the published fits; so are the antigen of a full tumour, the growth of sensitive cells, and how
-far the drug takes their place. The spread of these is assumed, wide, and not published.
+patient's own, as in the published fits; so are the antigen of a full tumour, the growth of sensitive cells,
+and how far the drug takes their place. The spread of these is assumed, wide, and not published.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ SPREAD = {
 }
 """Assumed SD of the logarithm of what is each patient's own."""
 ERROR = Wandering(logarithmic=0.2, drift=1.0, floor=0.1)
-"""Assumed: an assay and its day-to-day variation of 20 %, told from 0.1 ng/mL on, and an e-fold a year of wandering."""
+"""Assumed: an assay and its day-to-day variation of 20 %, told from 0.1 ng/mL on, and an e-fold a year of
+wandering."""
 _FULL = 3.0
 """Antigen of a full tumour over the first value, typically: the published starts fill a third or less."""
 
@@ -144,8 +145,8 @@ class AntigenForecasts:
         return float(inside[self.held_out].mean())
 
     def errors(self) -> pd.DataFrame:
-        """Absolute logarithmic error (of antigen plus the floor) of the forecast and of the last value, mean and
-        median over held-out visits, by patient."""
+        """Absolute logarithmic error (of antigen plus the floor) of the forecast and of the last value,
+        mean and median over held-out visits, by patient."""
         last = np.ceil(np.isfinite(self.series.antigen).sum(axis=0) * 2 / 3).astype(int) - 1
         carried = np.take_along_axis(self.series.antigen, last[None], axis=0)
         seen = self.series.antigen + ERROR.floor

@@ -1,9 +1,9 @@
 """Fits of slow models to measurements: weighted least squares, maximum likelihood and maximum a posteriori.
 
-Every patient is fitted alone, all side by side, by Fisher scoring with the damping of Levenberg and Marquardt. What
-moves are the deviations of parameters from where they start, each on the scale of its declared effect (ln for a
-log-normal one), with derivatives by JAX and the declared bounds as limits. With a prior (the model's published
-variability, or another covariance) the start is its centre.
+Every patient is fitted alone, all side by side, by Fisher scoring with the damping of Levenberg and
+Marquardt. What moves are the deviations of parameters from where they start, each on the scale of its
+declared effect (ln for a log-normal one), with derivatives by JAX and the declared bounds as limits. With a
+prior (the model's published variability, or another covariance) the start is its centre.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ Prior = Literal["published"] | np.ndarray
 
 _ROUNDS = 200
 _SETTLED = 1e-11
-"""A step that would gain less than this of the negative log-likelihood (relative to it, or to 1) is the last."""
+"""A step that would gain less than this of the negative log-likelihood (relative to it, or to 1) is the
+last."""
 _ROUNDING = 1e-8
 """The same where no step gains anything: what is left then is the rounding of the sum."""
 _LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e14
@@ -69,7 +70,8 @@ class Fit:
         free: the fitted parameters, ``model.parameter``.
         parameters: everybody with parameters at the mode; of who was not fitted NaN in ``free``.
         deviations: of the free parameters from their centres on the scales of their effects, ``(p, n)``.
-        covariance: of the deviations by Laplace's approximation, ``(p, p, n)``; a parameter at a bound has none.
+        covariance: of the deviations by Laplace's approximation, ``(p, p, n)``; a parameter at a bound has
+            none.
         log_likelihood: of the measurements at the mode, ``(n,)``.
         points: how many measurements there were, ``(n,)``.
         fitted: the output on the measured days, ``(k, n)``.
@@ -124,8 +126,9 @@ class Fit:
     ) -> Forecast:
         """The posterior predictive distribution on other days.
 
-        Deviations are drawn from Laplace's approximation and resampled by their true posterior density, so that the
-        intervals also hold where it is skewed. They hang on the seed and the patient's study number alone.
+        Deviations are drawn from Laplace's approximation and resampled by their true posterior density, so
+        that the intervals also hold where it is skewed. They hang on the seed and the patient's study
+        number alone.
 
         Args:
             days: shape ``(k,)`` for all, or ``(k, n)``, NaN after a patient's last.
@@ -153,9 +156,10 @@ class Fit:
         for group in problem.groups(both, taken):
             measure = likelihood(problem.error, group.days, group.observed)
             values = self._posterior(group, measure, draws, seed)
-            if measured:
-                values = _measurements(measure, values, self.parameters.study_numbers[group.lanes], seed)
             rows = min(k + m, values.shape[1])
+            if measured:
+                numbers = self.parameters.study_numbers[group.lanes]
+                values = _measurements(measure, values, numbers, seed, rows)
             limits[:, :rows, group.lanes] = np.quantile(values[:, :rows], tails, axis=0)
         place = np.argsort(order, axis=0)[k:]
         low, median, high = np.where(
@@ -215,24 +219,28 @@ def fit(
 
     Args:
         patient: a composition, a model, or a model's name.
-        days: when was measured, increasing, from day 0 on: ``(k,)`` for all, or ``(k, n)``, NaN after a patient's
-            last.
+        days: when was measured, increasing, from day 0 on: ``(k,)`` for all, or ``(k, n)``, NaN after a
+            patient's last.
         observed: what was measured, ``(k,)`` of one patient or ``(k, n)``; NaN where nothing was.
         output: ``model.output`` that was measured, or ``output`` where the patient is one model.
         free: parameters that move, ``model.parameter``, or ``parameter`` where the patient is one model.
-        error: how measurements miss; the first residual error that the model declares for the output if absent.
-        prior: None for least squares or maximum likelihood; ``"published"`` for the model's declared variability of
-            the free parameters; or their covariance on the scales of their effects, ``(p, p)``, in their order.
-        people: who, with the parameters to start from, which are the centre of a prior; typical patients if absent.
+        error: how measurements miss; the first residual error that the model declares for the output if
+            absent.
+        prior: None for least squares or maximum likelihood; ``"published"`` for the model's declared
+            variability of the free parameters; or their covariance on the scales of their effects, ``(p,
+            p)``, in their order.
+        people: who, with the parameters to start from, which are the centre of a prior; typical patients if
+            absent.
         doses: as for :func:`vht.simulate`.
 
     Returns:
         :class:`Fit`. A patient for whom no mode is found is NaN and not ``converged``; nobody else notices.
 
     Raises:
-        ValueError: shapes that do not fit, no error to go by, fewer measurements than parameters without a prior, a
-            published variability that is missing, or values that the error cannot have made.
-        CompositionError: an unknown output or parameter, one that belongs to no slow model, or a wrong dose port.
+        ValueError: shapes that do not fit, no error to go by, fewer measurements than parameters without a
+            prior, a published variability that is missing, or values that the error cannot have made.
+        CompositionError: an unknown output or parameter, one that belongs to no slow model, or a wrong dose
+            port.
 
     Example:
         >>> import vht
@@ -271,7 +279,8 @@ def fit(
     points = np.isfinite(measured).sum(axis=0)
     if prior is None and (points < len(moving)).any():
         raise ValueError(
-            f"{(points < len(moving)).sum()} patients have fewer measurements than the {len(moving)} free parameters; "
+            f"{(points < len(moving)).sum()} patients have fewer measurements than the {len(moving)} free "
+            f"parameters; "
             "leave them out, free fewer, or give a prior"
         )
     p, k = len(moving), when.shape[0]
@@ -370,14 +379,14 @@ def _mode(
 
     def at(deviations: np.ndarray) -> tuple[np.ndarray, ...]:
         values, slopes = group.slopes(deviations, who)
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):  # what leaves the finite numbers is not accepted
             misfit = measure.misfit(values)
             white = misfit.whiten(slopes)
-        gradient = np.zeros((p, n))
-        curvature = np.zeros((p, p, n)) + precision[:, :, None]
-        for row in range(values.shape[0]):
-            gradient = gradient + misfit.score[row] * slopes[row]
-            curvature = curvature + white[row][:, None] * white[row][None]
+            gradient = np.zeros((p, n))
+            curvature = np.zeros((p, p, n)) + precision[:, :, None]
+            for row in range(values.shape[0]):
+                gradient = gradient + misfit.score[row] * slopes[row]
+                curvature = curvature + white[row][:, None] * white[row][None]
         for i in range(p):
             gradient = gradient + precision[:, [i]] * deviations[i]
         total = misfit.value + _quadratic(precision, deviations)
@@ -404,7 +413,8 @@ def _mode(
         before, here = now[0], np.where(better, ahead, here)
         now = tuple(np.where(better, a, b) for a, b in zip(tried, now, strict=True))
         # Nielsen's rule: the damping follows how much of the promised gain came
-        ratio = (before - tried[0]) / np.maximum(promised, 1e-300)
+        with np.errstate(all="ignore"):
+            ratio = (before - tried[0]) / np.maximum(promised, 1e-300)
         eased = np.clip(1.0 - (2.0 * np.clip(ratio, 0.0, 1.0) - 1.0) ** 3, 0.1, 2.0)
         damping = np.clip(damping * np.where(better, eased, 4.0), _LEAST_DAMPING, _MOST_DAMPING)
         stuck = running & ~better & (damping >= _MOST_DAMPING)
@@ -481,12 +491,16 @@ def _resampled(weight: np.ndarray, luck: np.ndarray) -> np.ndarray:
     return out
 
 
-def _measurements(measure: Likelihood, values: np.ndarray, numbers: np.ndarray, seed: int) -> np.ndarray:
-    """Measurements around drawn courses, ``(draws, readings, patients)``."""
+def _measurements(
+    measure: Likelihood, values: np.ndarray, numbers: np.ndarray, seed: int, rows: int
+) -> np.ndarray:
+    """Measurements around drawn courses, ``(draws, readings, patients)``; of the first rows, the rest is padding."""
     out = np.empty_like(values)
+    luck = np.zeros(values.shape[1:])
     for d, course in enumerate(values):
-        rows = [normal(seed, numbers, f"fit measurement {k}", float(d)) for k in range(course.shape[0])]
-        out[d] = measure.forecast(course, np.stack(rows))
+        for k in range(rows):
+            luck[k] = normal(seed, numbers, f"fit measurement {k}", float(d))
+        out[d] = measure.forecast(course, luck)
     return out
 
 

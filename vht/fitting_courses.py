@@ -1,8 +1,8 @@
 """What fits compute with: outputs of slow models on every patient's own days, and their derivatives.
 
-Patients are measured on days of their own. Each gets a time grid of their own, laid out from their days alone, so
-that nobody's steps are cut by a neighbour's visits. Grids of about one size are padded to one shape and run side by
-side; which shape that is hangs on the patient alone.
+Patients are measured on days of their own. Each gets a time grid of their own, laid out from their days
+alone, so that nobody's steps are cut by a neighbour's visits. Grids of about one size are padded to one
+shape and run side by side; which shape that is hangs on the patient alone.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ class Group:
     slope: Callable[..., Any]
 
     def values(self, deviations: np.ndarray, who: np.ndarray) -> np.ndarray:
-        """The output, ``(readings, m)``, for deviations ``(p, m)`` of the patients ``who``, places in the group."""
+        """The output, ``(readings, m)``, for deviations ``(p, m)`` of the patients ``who``, places in the
+        group."""
         (seen,) = in_blocks(self.value, (deviations, *(t[..., who] for t in self.tables)), block=self._block)
         return seen
 
@@ -122,7 +123,7 @@ class Group:
 
     @property
     def _block(self) -> int:
-        """A block waits for its slowest lane and a short one is filled up: where steps are many, few lanes."""
+        """A short block is filled up with lanes that cost as much: where steps are many, few lanes."""
         return BLOCK if self.tables[1].shape[0] <= _MANY_STEPS else _FEW_LANES
 
 
@@ -138,16 +139,16 @@ def groups(
     """Patients by the size of their grids.
 
     Args:
-        patient, people, doses: as for :func:`vht.course.course`; the parameters of the people are the centres that
-            deviations are from.
+        patient, people, doses: as for :func:`vht.course.course`; the parameters of the people are the
+            centres that deviations are from.
         output: the port that is read.
         free: the parameters that deviate.
         days: everybody's days in increasing order, NaN after the last, ``(k, n)``.
         observed: what was measured on them, ``(k, n)``.
 
     Raises:
-        CompositionError: an output of no slow model, a composition whose slow models read the cycle, or a dose where
-            none can be given.
+        CompositionError: an output of no slow model, a composition whose slow models read the cycle, or a
+            dose where none can be given.
         ValueError: days that do not increase or lie before day 0.
     """
     if reads_cycle(patient):
@@ -178,7 +179,7 @@ def groups(
             made = kept[key]
         ready, tables = made
         models = ready.models
-        found.setdefault(tuple(t.shape for t in tables), []).append((lane, tables))
+        found.setdefault(tuple(s for t in tables for s in t.shape), []).append((lane, tables))
     if models is None:
         return []
     problem, port = stepped(models), models.outputs.index(output)
@@ -233,7 +234,8 @@ def _room(size: int) -> int:
 
 
 def _padded(ready: Prepared) -> tuple[np.ndarray, ...]:
-    """A patient's grid and doses, with sizes rounded up. Padded readings repeat the last one without a step."""
+    """A patient's grid and doses, with sizes rounded up. Padded readings repeat the last one without a
+    step."""
     tables = list(grid_tables(ready.steps))
     steps, k = _room(tables[0].size), ready.steps.readings.size
     for place in range(4):

@@ -1,8 +1,8 @@
 """Forecasts of single lesions, held to what was measured later.
 
-The first two thirds of every series are fitted, the last third is forecast, and both are compared with what a clinic
-does without a model: to expect the last value, or a straight line. A patient's prior is estimated from other patients
-alone.
+The first two thirds of every series are fitted, the last third is forecast, and both are compared with what
+a clinic does without a model: to expect the last value, or a straight line. A patient's prior is estimated
+from other patients alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from vht.recist.sizes import sphere_diameter, sphere_volume
 LEAST_POINTS = 6
 FOLDS = 2
 _FLOOR = 5.0
-"""Diameter, mm, that is small to a scanner: logarithms are taken of sizes plus this sphere, so that 0 is one."""
+"""Diameter, mm, that is small to a scanner: logarithms are taken of sizes plus this sphere, so that 0 is
+one."""
 _LEAST = 3.0
 """Smallest diameter, mm, that a course starts from: the smallest that was written down other than 0."""
 
@@ -102,8 +103,8 @@ class HeldOut:
         return float(np.mean((self.observed >= self.low) & (self.observed <= self.high)))
 
     def errors(self) -> pd.DataFrame:
-        """How far forecasts were off, by method: mean, median and root mean square, mm, and the median relative to
-        the measurement where that is not 0."""
+        """How far forecasts were off, by method: mean, median and root mean square, mm, and the median
+        relative to the measurement where that is not 0."""
         rows = {}
         for name in ("median", "last", "linear"):
             off = np.abs(getattr(self, name) - self.observed)
@@ -117,8 +118,8 @@ class HeldOut:
         return pd.DataFrame(rows).T
 
     def worse_than(self, other: str) -> tuple[float, float]:
-        """Mean absolute error of the forecast less that of ``last`` or ``linear``, mm, averaged over patients, and
-        its standard error; below zero the forecast is better."""
+        """Mean absolute error of the forecast less that of ``last`` or ``linear``, mm, averaged over
+        patients, and its standard error; below zero the forecast is better."""
         gap = np.abs(self.median - self.observed) - np.abs(getattr(self, other) - self.observed)
         each = pd.Series(gap).groupby(self.patient).mean()
         return float(each.mean()), float(each.std() / np.sqrt(each.size))
@@ -127,10 +128,10 @@ class HeldOut:
 def held_out_forecasts(series: Lesions, *, interval: float = 0.9, draws: int = 300, seed: int = 1) -> HeldOut:
     """Forecast the last third of every series from its first two thirds.
 
-    Sizes follow Gompertz' law towards a size of their own, above or below the first one; the course around it wanders
-    (:class:`vht.measurement_errors.Wandering`). A fold's patients get the population of the other folds, estimated
-    from their whole series: what is held out of a patient touches neither the prior nor the error that the patient is
-    forecast with.
+    Sizes follow Gompertz' law towards a size of their own, above or below the first one; the course around
+    it wanders (:class:`vht.measurement_errors.Wandering`). A fold's patients get the population of the
+    other folds, estimated from their whole series: what is held out of a patient touches neither the prior
+    nor the error that the patient is forecast with.
 
     Args:
         series: from :func:`lesions`.
@@ -191,6 +192,6 @@ def _straight(series: Lesions, before: np.ndarray) -> np.ndarray:
     out = np.full(series.days.shape, np.nan)
     for lane in range(out.shape[1]):
         used = before[:, lane]
-        slope, level = np.polyfit(series.days[used, lane], series.diameters[used, lane], 1)
-        out[:, lane] = np.maximum(slope * series.days[:, lane] + level, 0.0)
+        line = np.polyfit(series.days[used, lane], series.diameters[used, lane], 1)
+        out[:, lane] = np.maximum(np.polyval(line, series.days[:, lane]), 0.0)
     return out

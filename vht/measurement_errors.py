@@ -1,9 +1,9 @@
 """How measurements miss a course, as fits need it: likelihoods, and measurements drawn for forecasts.
 
 Three kinds: an SD that is known for every value (:class:`KnownSpread`), a model's published residual error
-(:class:`organ_models.variability.Residual`), and measurements around a course that itself wanders off the model
-(:class:`Wandering`). Each is looked at patient by patient: shapes are ``(readings, patients)``, NaN is a missing
-measurement.
+(:class:`organ_models.variability.Residual`), and measurements around a course that itself wanders off the
+model (:class:`Wandering`). Each is looked at patient by patient: shapes are ``(readings, patients)``, NaN
+is a missing measurement.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Wandering:
         return np.asarray(self.drift**2 / _YEAR * earlier)
 
     def covariance(self, days: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        """Covariance of measurements; where ``seen`` is false there is none: a row and column of the identity."""
+        """Covariance of measurements; where ``seen`` is false there is none: a row and column of the
+        identity."""
         total = self.shared(days)
         k = days.shape[0]
         total[:, np.arange(k), np.arange(k)] += self.logarithmic**2
@@ -134,7 +135,8 @@ class _Independent:
         self.logarithmic = isinstance(error, Residual) and error.logarithmic > 0
         if self.logarithmic and np.any(self.observed <= 0):
             raise ValueError(
-                "a logarithmic error needs measurements above zero; give an additive one, or Wandering with a floor"
+                "a logarithmic error needs measurements above zero; give an additive one, or Wandering "
+                "with a floor"
             )
         if isinstance(error, KnownSpread):
             self.fixed = np.asarray(error.sd(self.observed), float) ** 2

@@ -22,8 +22,8 @@ LAWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 
 def calliper_sd(volume: np.ndarray) -> np.ndarray:
-    """SD of a volume by callipers, mm3: 0.21 max(V, 83)^0.84 (Benzekry et al. 2014; the constants were not read in
-    the paper itself, and serve as weights of fits only)."""
+    """SD of a volume by callipers, mm3: 0.21 max(V, 83)^0.84 (Benzekry et al. 2014; the constants were not
+    read in the paper itself, and serve as weights of fits only)."""
     return np.asarray(0.21 * np.maximum(volume, 83.0) ** 0.84)
 
 

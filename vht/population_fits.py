@@ -1,8 +1,9 @@
 """The distribution of a population's parameters from many short series (empirical Bayes).
 
-By expectation and maximisation with Laplace's approximation: everybody is fitted with the present distribution as
-prior, and typical values, covariance and error are then those that explain the fits and their uncertainty best.
-Sizes are told relative to what was measured first, whose own spread between patients is left wide open.
+By expectation and maximisation with Laplace's approximation: everybody is fitted with the present
+distribution as prior, and typical values, covariance and error are then those that explain the fits and
+their uncertainty best. Sizes are told relative to what was measured first, whose own spread between
+patients is left wide open.
 """
 
 from __future__ import annotations
@@ -107,8 +108,8 @@ def estimate_population(
         days, observed: ``(k, n)``, NaN after a patient's last; the first row is whole.
         output: the output that is measured.
         size: the parameter that is its value on day 0.
-        start: the other free parameters, with typical values (of those in ``relative`` multiples of the size) to
-            begin from.
+        start: the other free parameters, with typical values (of those in ``relative`` multiples of the
+            size) to begin from.
         relative: parameters that are sizes themselves.
         spread: SD of every other parameter's logarithm to begin from.
         error: where its SDs begin; its floor stays.
@@ -185,13 +186,14 @@ def _error(now: Wandering, made: Fit, good: np.ndarray) -> Wandering:
     square += np.einsum("ipn,pqn,jqn->nij", slopes, made.covariance[:, :, good], slopes)
 
     def criterion(logs: np.ndarray) -> float:
-        matrix = Wandering(*np.exp(logs), now.floor).covariance(days, seen)
+        matrix = Wandering(float(np.exp(logs[0])), float(np.exp(logs[1])), now.floor).covariance(days, seen)
         _, size = np.linalg.slogdet(matrix)
         return float(size.sum() + np.einsum("nij,nji->", np.linalg.inv(matrix), square))
 
     begin = np.log([now.logarithmic, now.drift])
     best = minimize(criterion, begin, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-3})
-    return Wandering(*map(float, np.exp(best.x)), now.floor)
+    sd, drift = np.exp(best.x)
+    return Wandering(float(sd), float(drift), now.floor)
 
 
 def _distance(a: Population, b: Population) -> float:
