@@ -72,8 +72,11 @@ benchmark: $(STAMP) ## measure the engine against its peers (minutes; installs t
 	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --require-hashes --requirement requirements/benchmarks.txt
 	$(BIN)/python -m benchmarks.engine
 
-validation: $(STAMP) ## write what the twin predicts beside what was measured, docs/cardiovascular_validation.md
+validation: $(STAMP) ## write what the twin predicts beside what was measured, docs/*_validation.md
 	$(BIN)/python -m vht.cardiovascular_validation docs/cardiovascular_validation.md
+	@test -n "$(VHT_SHARED_DATA)" || { \
+		echo "VHT_SHARED_DATA is not set: docs/oncology_validation.md stays as it is"; exit 1; }
+	$(BIN)/python -m vht.oncology_validation "$(VHT_SHARED_DATA)" docs/oncology_validation.md
 
 ui: $(STAMP) ## browse the demo's tracked runs on this machine (http://127.0.0.1:5000)
 	@test -f $(TRACKING) || { echo "$(TRACKING) does not exist; run 'make demo' first"; exit 1; }

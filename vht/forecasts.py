@@ -192,6 +192,6 @@ def _straight(series: Lesions, before: np.ndarray) -> np.ndarray:
     out = np.full(series.days.shape, np.nan)
     for lane in range(out.shape[1]):
         used = before[:, lane]
-        line = np.polyfit(series.days[used, lane], series.diameters[used, lane], 1)
-        out[:, lane] = np.maximum(np.polyval(line, series.days[:, lane]), 0.0)
+        line = np.polynomial.Polynomial.fit(series.days[used, lane], series.diameters[used, lane], 1)
+        out[:, lane] = np.maximum(line(series.days[:, lane]), 0.0)
     return out
