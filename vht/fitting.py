@@ -494,7 +494,7 @@ def _resampled(weight: np.ndarray, luck: np.ndarray) -> np.ndarray:
 def _measurements(
     measure: Likelihood, values: np.ndarray, numbers: np.ndarray, seed: int, rows: int
 ) -> np.ndarray:
-    """Measurements around drawn courses, ``(draws, readings, patients)``; rows after the first are padding."""
+    """Measurements around drawn courses, ``(draws, readings, patients)``; later rows are padding."""
     out = np.empty_like(values)
     luck = np.zeros(values.shape[1:])
     for d, course in enumerate(values):

@@ -201,8 +201,8 @@ def _antigen(held: AntigenForecasts) -> str:
         f"The forecast is nearer in {better} of {len(table)} patients and {verdict} the last value in the "
         f"mean. "
         "The model describes who cycles regularly; a rise that the first two thirds do not announce is not "
-        "foreseen. Some posteriors have several modes, of which 400 draws around one give a rough picture: with "
-        "other seeds the share within the interval was between 80 and 92 %.",
+        "foreseen. Some posteriors have several modes, of which 400 draws around one give a rough picture: "
+        "with other seeds the share within the interval was between 80 and 92 %.",
     ]
     return "\n".join(lines) + "\n"
 
