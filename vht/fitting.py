@@ -22,6 +22,7 @@ from organ_models.precision import require_float64
 from organ_models.variability import Effect, individual_value, lower_factor
 from vht.course import Doses
 from vht.fitting_courses import Free, Group, free_parameters, groups
+from vht.fitting_modes import find_modes, half_quadratic, squares
 from vht.measurement_errors import Likelihood, MeasurementError, likelihood
 from vht.patient import VirtualPatient
 from vht.population import Individuals, typical
@@ -29,18 +30,7 @@ from vht.randomness import normal, uniform
 
 Prior = Literal["published"] | np.ndarray
 
-_ROUNDS = 200
-_SETTLED = 1e-11
-"""A step that would gain less than this of the negative log-likelihood (relative to it, or to 1) is the
-last."""
-_ROUNDING = 1e-8
-"""The same where no step gains anything: what is left then is the rounding of the sum."""
-_LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e14
-_LARGEST_STEP = 2.0
-"""On a logarithmic or logit scale: further than this a linearised course says nothing."""
 _LANES = 1024
-_FLAT = 1e-8
-"""Least curvature of the negative log-likelihood along a direction: an SD of 10^4 on the effects' scales."""
 _BROADER = 1.3
 """Draws are proposed from the Laplace approximation with SDs this much larger, and then weighed."""
 
@@ -195,7 +185,7 @@ class Fit:
             values += np.split(seen, len(some), axis=1)
         weight = np.stack(
             [
-                0.5 * _squares(z) - measure.misfit(v).value - self._problem.penalty(d)
+                0.5 * squares(z) - measure.misfit(v).value - self._problem.penalty(d)
                 for z, v, d in zip(luck, values, drawn, strict=True)
             ]
         )
@@ -291,7 +281,7 @@ def fit(
     for group in problem.groups(when, measured):
         lanes = group.lanes
         measure = likelihood(problem.error, group.days, group.observed)
-        found = _mode(group, measure, problem.precision, low[:, lanes], high[:, lanes])
+        found = find_modes(group, measure, problem.precision, low[:, lanes], high[:, lanes])
         rows = min(k, found.values.shape[0])
         good = np.where(found.converged, 1.0, np.nan)
         deviations[:, lanes], covariance[:, :, lanes] = found.deviations * good, found.covariance * good
@@ -357,124 +347,7 @@ class _Problem:
 
     def penalty(self, deviations: np.ndarray) -> np.ndarray:
         """Negative logarithm of the prior, without its constant, ``(n,)``."""
-        return _quadratic(self.precision, deviations)
-
-
-@dataclass(frozen=True)
-class _Mode:
-    deviations: np.ndarray
-    covariance: np.ndarray
-    misfit: np.ndarray
-    values: np.ndarray
-    slopes: np.ndarray
-    converged: np.ndarray
-
-
-def _mode(
-    group: Group, measure: Likelihood, precision: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> _Mode:
-    """The mode of everybody in a group, from deviations of zero."""
-    p, n = low.shape
-    who, unit = np.arange(n), np.eye(p)
-
-    def at(deviations: np.ndarray) -> tuple[np.ndarray, ...]:
-        values, slopes = group.slopes(deviations, who)
-        with np.errstate(all="ignore"):  # what leaves the finite numbers is not accepted
-            misfit = measure.misfit(values)
-            white = misfit.whiten(slopes)
-            gradient = np.zeros((p, n))
-            curvature = np.zeros((p, p, n)) + precision[:, :, None]
-            for row in range(values.shape[0]):
-                gradient = gradient + misfit.score[row] * slopes[row]
-                curvature = curvature + white[row][:, None] * white[row][None]
-        for i in range(p):
-            gradient = gradient + precision[:, [i]] * deviations[i]
-        total = misfit.value + _quadratic(precision, deviations)
-        return total, gradient, curvature, misfit.value, values, slopes
-
-    here = np.zeros((p, n))
-    now = at(here)
-    damping = np.full(n, 1e-3)
-    running = np.isfinite(now[0]) & np.isfinite(now[2]).all(axis=(0, 1))
-    converged = np.zeros(n, dtype=bool)
-    for _ in range(_ROUNDS):
-        if not running.any():
-            break
-        # a parameter that its bound holds stands still
-        held = ((here <= low) & (now[1] > 0)) | ((here >= high) & (now[1] < 0))
-        step, gain, promised = _step(now[1], now[2], held, damping, unit)
-        ahead = np.clip(here + np.clip(step, -_LARGEST_STEP, _LARGEST_STEP), low, high)
-        done = running & (gain <= _SETTLED * (1.0 + np.abs(now[0])))
-        converged |= done
-        running &= ~done
-        tried = at(ahead)
-        sound = np.isfinite(tried[0]) & np.isfinite(tried[2]).all(axis=(0, 1))
-        better = running & sound & (tried[0] <= now[0])
-        before, here = now[0], np.where(better, ahead, here)
-        now = tuple(np.where(better, a, b) for a, b in zip(tried, now, strict=True))
-        # Nielsen's rule: the damping follows how much of the promised gain came
-        with np.errstate(all="ignore"):
-            ratio = (before - tried[0]) / np.maximum(promised, 1e-300)
-        eased = np.clip(1.0 - (2.0 * np.clip(ratio, 0.0, 1.0) - 1.0) ** 3, 0.1, 2.0)
-        damping = np.clip(damping * np.where(better, eased, 4.0), _LEAST_DAMPING, _MOST_DAMPING)
-        stuck = running & ~better & (damping >= _MOST_DAMPING)
-        converged |= stuck & (gain <= _ROUNDING * (1.0 + np.abs(now[0])))
-        running &= ~stuck
-    held = ((here <= low) & (now[1] > 0)) | ((here >= high) & (now[1] < 0))
-    covariance = np.full((p, p, n), np.nan)
-    for lane in np.flatnonzero(converged):
-        loose = np.flatnonzero(~held[:, lane])
-        covariance[:, :, lane] = 0.0
-        block = now[2][np.ix_(loose, loose, [lane])][..., 0]
-        covariance[np.ix_(loose, loose, [lane])] = _inverse(block)[..., None]
-    return _Mode(here, covariance, now[3], now[4], now[5], converged)
-
-
-def _step(
-    gradient: np.ndarray, curvature: np.ndarray, held: np.ndarray, damping: np.ndarray, unit: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The damped step of everybody, what an undamped one would gain at most, and what this one promises."""
-    pull = np.where(held, 0.0, gradient)
-    tied = held[:, None] | held[None]
-    matrix = np.where(tied, unit[:, :, None], curvature)
-    size = np.einsum("iin->in", matrix)
-    extra = damping * np.where(size > 0, size, 1.0)
-    step = _solved(matrix + unit[:, :, None] * extra[None], -pull)
-    along, braked = np.zeros_like(damping), np.zeros_like(damping)
-    for i in range(len(step)):
-        along = along - pull[i] * step[i]
-        braked = braked + extra[i] * step[i] ** 2
-    return step, 0.5 * along * (1.0 + damping), 0.5 * (along + braked)
-
-
-def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Patient by patient; a patient whose numbers are not finite stands still."""
-    sound = np.isfinite(matrix).all(axis=(0, 1)) & np.isfinite(right).all(axis=0)
-    safe = np.where(sound, matrix, np.eye(matrix.shape[0])[:, :, None])
-    found = np.linalg.solve(safe.transpose(2, 0, 1), np.where(sound, right, 0.0).T[..., None])
-    return np.asarray(found[..., 0].T)
-
-
-def _inverse(block: np.ndarray) -> np.ndarray:
-    """Inverse of a curvature; directions that nothing settles are as wide as the scale allows."""
-    size, directions = np.linalg.eigh(block)
-    return np.asarray((directions / np.maximum(size, _FLAT)) @ directions.T)
-
-
-def _squares(rows: np.ndarray) -> np.ndarray:
-    total = np.zeros(rows.shape[1:])
-    for row in rows:
-        total = total + row**2
-    return total
-
-
-def _quadratic(matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Half the quadratic form, patient by patient."""
-    total = np.zeros(rows.shape[1:])
-    for i, line in enumerate(matrix):
-        for j, weight in enumerate(line):
-            total = total + 0.5 * weight * rows[i] * rows[j]
-    return total
+        return half_quadratic(self.precision, deviations)
 
 
 def _resampled(weight: np.ndarray, luck: np.ndarray) -> np.ndarray:

@@ -191,7 +191,8 @@ def population_of(days: np.ndarray, volumes: np.ndarray) -> Population:
 def _straight(series: Lesions, before: np.ndarray) -> np.ndarray:
     out = np.full(series.days.shape, np.nan)
     for lane in range(out.shape[1]):
-        used = before[:, lane]
-        line = np.polynomial.Polynomial.fit(series.days[used, lane], series.diameters[used, lane], 1)
-        out[:, lane] = np.maximum(line(series.days[:, lane]), 0.0)
+        day, size = series.days[before[:, lane], lane], series.diameters[before[:, lane], lane]
+        apart = day - day.mean()
+        slope = (apart * size).sum() / (apart**2).sum()
+        out[:, lane] = np.maximum(size.mean() + slope * (series.days[:, lane] - day.mean()), 0.0)
     return out
