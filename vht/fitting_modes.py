@@ -1,9 +1,8 @@
 """The modes of likelihoods and posteriors, many patients side by side, each on their own.
 
 Fisher scoring: the expected second derivative in place of the true one, damped as by Levenberg and
-Marquardt, with
-bounds. A patient whose mode is found stands still; sums run over readings in order and systems are solved
-patient by patient, so that a neighbour changes no bit.
+Marquardt, within bounds. A patient whose mode is found stands still; sums run over readings in order and
+systems are solved patient by patient, so that a neighbour changes no bit.
 """
 
 from __future__ import annotations

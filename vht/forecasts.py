@@ -190,7 +190,7 @@ def population_of(days: np.ndarray, volumes: np.ndarray) -> Population:
 
 def _straight(series: Lesions, before: np.ndarray) -> np.ndarray:
     out = np.full(series.days.shape, np.nan)
-    for lane in range(out.shape[1]):
+    for lane in range(len(series.patients)):
         day, size = series.days[before[:, lane], lane], series.diameters[before[:, lane], lane]
         apart = day - day.mean()
         slope = (apart * size).sum() / (apart**2).sum()
