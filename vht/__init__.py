@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         sunitinib_heart,
         trastuzumab_heart,
     )
+    from vht.fitting import Fit, Forecast, fit
     from vht.healthy_adults import adults
     from vht.hypertension import hypertensives, law_2003
     from vht.managed import Managed, Rule, managed_course
@@ -84,6 +85,8 @@ _HOME = {
     "UnknownQuantity": "quantities",
     "Validation": "model_validation",
     "VirtualPatient": "patient",
+    "Fit": "fitting",
+    "Forecast": "fitting",
     "adapt": "reflex",
     "adults": "healthy_adults",
     "agree": "agreement",
@@ -93,6 +96,7 @@ _HOME = {
     "cardiovascular": "compositions",
     "cardiovascular_claims": "cardiovascular_validation",
     "cite": "citation",
+    "fit": "fitting",
     "hypertensives": "hypertension",
     "impute": "population",
     "managed_course": "managed",
@@ -124,6 +128,8 @@ __all__ = [
     "CompositionError",
     "Coupling",
     "Event",
+    "Fit",
+    "Forecast",
     "Individuals",
     "Managed",
     "ModelRun",
@@ -157,6 +163,7 @@ __all__ = [
     "cardiovascular",
     "cardiovascular_claims",
     "cite",
+    "fit",
     "hypertensives",
     "impute",
     "individuals",

@@ -25,7 +25,7 @@ _BREAST_DECAY = _BREAST_RATE / math.log(_BREAST_CAPACITY)
 @variables
 class ByRate:
     initial_volume: Array = parameter(
-        1.0, "mm3", "V(0), about a million injected cells", source=BENZEKRY_2014, bounds=(1e-6, 1e6)
+        1.0, "mm3", "V(0), about a million injected cells", source=BENZEKRY_2014, bounds=(1e-6, 1e7)
     )
     initial_growth_rate: Array = parameter(
         0.743, "/d", "a, growth rate at V(0); median", source=BENZEKRY_2014, bounds=(0, 10)
@@ -38,7 +38,7 @@ class ByRate:
 @variables
 class ByCapacity:
     initial_volume: Array = parameter(
-        1.0, "mm3", "V(0), about a million injected cells", source=BENZEKRY_2014, bounds=(1e-6, 1e6)
+        1.0, "mm3", "V(0), about a million injected cells", source=BENZEKRY_2014, bounds=(1e-6, 1e7)
     )
     carrying_capacity: Array = parameter(
         math.exp(0.743 / 0.0792),
