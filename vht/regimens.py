@@ -35,13 +35,15 @@ class Regimen(BaseModel):
     """How a drug is given.
 
     Attributes:
-        drug: active ingredient, by its name in RxNorm. dose: amount of one administration. unit: of
-        ``dose``: absolute, by body surface or by body weight. route: a tablet, an injection or an infusion.
-        infusion_hours: how long an infusion runs, h. interval_days: time from one administration to the
-        next, d; 0.5 is twice a day. loading_dose: amount of the first administration, in the same unit;
-        ``dose`` if absent. days_on, days_off: cycle: administrations on the first ``days_on`` days of every
-        ``days_on + days_off``;
-            without interruption if absent.
+        drug: active ingredient, by its name in RxNorm.
+        dose: amount of one administration.
+        unit: of ``dose``: absolute, by body surface or by body weight.
+        route: a tablet, an injection or an infusion.
+        infusion_hours: how long an infusion runs, h.
+        interval_days: time from one administration to the next, d; 0.5 is twice a day.
+        loading_dose: amount of the first administration, in the same unit; ``dose`` if absent.
+        days_on, days_off: cycle: administrations on the first ``days_on`` days of every
+            ``days_on + days_off``; without interruption if absent.
         cycles: number of cycles, or of administrations where there are no cycles; without end if absent.
         first_day: when treatment starts, d.
         missed: administrations that nobody gets, counted from 1. Single patients' are given to
