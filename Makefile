@@ -74,13 +74,13 @@ benchmark: $(STAMP) ## measure the engine against its peers (minutes; installs t
 	$(BIN)/python -m benchmarks.oncology
 
 validation: $(STAMP) ## write what the twin predicts beside what was measured, docs/*_validation.md
-	$(BIN)/python -m vht.cardiovascular_validation docs/cardiovascular_validation.md
+	$(BIN)/python -m vht.validation.cardiovascular docs/cardiovascular_validation.md
 	@test -n "$(VHT_SHARED_DATA)" || { \
 		echo "VHT_SHARED_DATA is not set: docs/oncology_validation.md stays as it is"; exit 1; }
-	$(BIN)/python -m vht.oncology_validation "$(VHT_SHARED_DATA)" docs/oncology_validation.md
+	$(BIN)/python -m vht.validation.oncology "$(VHT_SHARED_DATA)" docs/oncology_validation.md
 
 predictions: $(STAMP) ## write what the models say where no outcome is declared, with a digest, docs/predictions.json
-	$(BIN)/python -m vht.predictions docs/predictions.json
+	$(BIN)/python -m vht.validation.predictions docs/predictions.json
 
 ui: $(STAMP) ## browse the demo's tracked runs on this machine (http://127.0.0.1:5000)
 	@test -f $(TRACKING) || { echo "$(TRACKING) does not exist; run 'make demo' first"; exit 1; }

@@ -54,6 +54,9 @@ class Reference:
         return f"{self.text} doi:{self.doi}" if self.doi else self.text
 
 
+_UNBOUNDED = (float("-inf"), float("inf"))
+
+
 @dataclass(frozen=True)
 class Field:
     """What is declared about one field.
@@ -63,7 +66,7 @@ class Field:
         doc: what it is.
         working_unit: unit in which the equations use it, when the published one differs.
         default: published value (parameters) or value of an unconnected port (inputs).
-        bounds: closed interval outside which a parameter is refused.
+        bounds: closed interval outside which a parameter, or what is given to an input, is refused.
         omega2: variance of the inter-individual random effect (0: none).
         source: where the value comes from.
         certainty: verified in the source, derived for this project, or an assumption.
@@ -75,7 +78,7 @@ class Field:
     doc: str
     working_unit: str | None = None
     default: float | None = None
-    bounds: tuple[float, float] = (float("-inf"), float("inf"))
+    bounds: tuple[float, float] = _UNBOUNDED
     omega2: float = 0.0
     source: Reference | None = None
     certainty: Certainty = "verified"
@@ -108,9 +111,16 @@ def parameter(
     return dataclasses.field(default=default, metadata={"declared": declared})
 
 
-def variable(unit: str, doc: str, *, default: float | None = None, quantity: str | None = None) -> Any:
-    """Declare a state, input, signal or output; see :class:`Field`."""
-    metadata = {"declared": Field(unit, doc, default=default, quantity=quantity)}
+def variable(
+    unit: str,
+    doc: str,
+    *,
+    default: float | None = None,
+    quantity: str | None = None,
+    bounds: tuple[float, float] = _UNBOUNDED,
+) -> Any:
+    """Declare a state, input, signal or output; see :class:`Field`. What is given to an input has bounds."""
+    metadata = {"declared": Field(unit, doc, default=default, quantity=quantity, bounds=bounds)}
     if default is None:
         return dataclasses.field(metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)

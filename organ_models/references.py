@@ -119,8 +119,7 @@ PETERSEN_2017 = Reference(
     "petersen_2017",
     "Petersen SE, Aung N, Sanghvi MM, et al. Reference ranges for cardiac structure and function using "
     "cardiovascular magnetic resonance (CMR) in Caucasians from the UK Biobank population cohort. J "
-    "Cardiovasc "
-    "Magn Reson 2017;19:18.",
+    "Cardiovasc Magn Reson 2017;19:18.",
     "10.1186/s12968-017-0327-9",
 )
 MCENIERY_2005 = Reference(
@@ -131,9 +130,8 @@ MCENIERY_2005 = Reference(
 )
 MCVEIGH_1999 = Reference(
     "mcveigh_1999",
-    "McVeigh GE, Bratteli CW, Morgan DJ, et al. Age-related abnormalities in arterial compliance "
-    "identified by "
-    "pressure pulse contour analysis. Hypertension 1999;33:1392-1398.",
+    "McVeigh GE, Bratteli CW, Morgan DJ, et al. Age-related abnormalities in arterial compliance identified "
+    "by pressure pulse contour analysis. Hypertension 1999;33:1392-1398.",
 )
 FOX_1971 = Reference(
     "fox_1971",
@@ -159,10 +157,10 @@ BONNEMAIN_2021 = Reference(
 )
 ROOT_CALIBRATION = Reference(
     "cardiovascular_root_calibration",
-    "Healthy-adult baseline of the closed loop with characteristic impedance at the aortic root, "
-    "calibrated for "
-    "this project to the 14 haemodynamic targets of the 12-state baseline; impedance, contraction share and "
-    "activation were chosen so that ejection time, peak aortic flow and the form of the pressure are normal.",
+    "Healthy-adult baseline of the closed loop with characteristic impedance at the aortic root, calibrated "
+    "for this project to the 14 haemodynamic targets of the 12-state baseline; impedance, contraction share "
+    "and activation were chosen so that ejection time, peak aortic flow and the form of the pressure are "
+    "normal.",
 )
 CIRCULATION_PACKAGE = Reference(
     "circulation_0_4_0",

@@ -18,9 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from organ_models.schedules import Schedule
     from vht.agreement import agree
-    from vht.cardiovascular_validation import cardiovascular_claims
     from vht.citation import Citations, cite
-    from vht.claims import Claim, Claims
     from vht.compositions import (
         antihypertensives,
         cardio_oncology,
@@ -50,11 +48,13 @@ if TYPE_CHECKING:
     from vht.store import Cohort, Store, StoreError
     from vht.transient import Transient
     from vht.ursino import ursino_1998, ursino_cases
+    from vht.validation.cardiovascular import cardiovascular_claims
+    from vht.validation.claims import Claim, Claims
 
 _HOME = {
     "Citations": "citation",
-    "Claim": "claims",
-    "Claims": "claims",
+    "Claim": "validation.claims",
+    "Claims": "validation.claims",
     "Cohort": "store",
     "CompositionError": "patient",
     "Coupling": "patient",
@@ -94,7 +94,7 @@ _HOME = {
     "baseline_table": "population",
     "cardio_oncology": "compositions",
     "cardiovascular": "compositions",
-    "cardiovascular_claims": "cardiovascular_validation",
+    "cardiovascular_claims": "validation.cardiovascular",
     "cite": "citation",
     "fit": "fitting",
     "hypertensives": "hypertension",

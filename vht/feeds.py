@@ -75,6 +75,11 @@ def feeds(patient: VirtualPatient, inputs: Mapping[str, Any], n: int) -> Feed:
             raise ValueError(f"{port}: times must be two or more increasing numbers")
         if v.shape not in ((t.size,), (t.size, n)) or not np.all(np.isfinite(v)):
             raise ValueError(f"{port}: values must be finite, of the shape ({t.size},) or ({t.size}, {n})")
+        low, high = patient.port(port).bounds
+        if v.min() < low or v.max() > high:
+            raise ValueError(
+                f"{port}: values must lie between {low:g} and {high:g} {patient.port(port).unit}"
+            )
         times[port] = t
         columns.append(np.broadcast_to(v[:, None] if v.ndim == 1 else v, (t.size, n)))
     return Feed(times, columns)

@@ -16,7 +16,6 @@ import numpy as np
 from organ_models.model import OrganModel, values
 from organ_models.pharmacology.antihypertensives import CLASSES
 from organ_models.references import LAW_2003, LUND_JOHANSEN_1990
-from vht.claims import Claim
 from vht.compositions import antihypertensives
 from vht.patient import VirtualPatient
 from vht.personalisation import personalise
@@ -24,6 +23,7 @@ from vht.population import Individuals, typical
 from vht.randomness import normal
 from vht.reflex import adapt
 from vht.simulation import simulate
+from vht.validation.claims import Claim
 
 CIRCULATION, DRUGS = "cardiovascular", "antihypertensives"
 WEEKS = 4

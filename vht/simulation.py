@@ -204,7 +204,8 @@ def simulate(
             patients with doses of their own may get one on any day if this is absent, and steps that grow
             after a dose start anew on each. See :func:`vht.course.course`.
         inputs: by open port of a cyclic model or a controller, what it holds on all days: a number, or one
-            for each patient. In a transient also ``(times, values)``, see
+            for each patient. A snapshot does not keep them: who goes on from one gives them again. In a
+            transient also ``(times, values)``, see
             :func:`vht.transient.simulate_transient`.
         baselines: from :func:`untreated`, where personalisation was done already.
         start: where an earlier simulation stopped; it goes on from that day with the same patients and

@@ -100,10 +100,15 @@ class State:
 @variables
 class Inputs:
     pressure: Array = variable("mm[Hg]", "pressure in the carotid sinus", default=100.3)
-    sympathetic_drive: Array = variable("1", "multiplies sympathetic activity (denervation)", default=1.0)
+    sympathetic_drive: Array = variable(
+        "1", "multiplies sympathetic activity (denervation)", default=1.0, bounds=(0, 10)
+    )
     set_point_shift: Array = variable("mm[Hg]", "added to the set point (resetting)", default=0.0)
     cardiac_sympathetic_ratio: Array = variable(
-        "1", "multiplies what sympathetic activity does to the heart (beta-blockade)", default=1.0
+        "1",
+        "multiplies what sympathetic activity does to the heart (beta-blockade)",
+        default=1.0,
+        bounds=(0, 10),
     )
     delayed_sympathetic: Array = variable("1/s", "activity that arrives at heart and arterioles", default=5.9)
     delayed_venous: Array = variable("1/s", "activity that arrives at the veins", default=5.9)

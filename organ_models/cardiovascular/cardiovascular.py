@@ -2,7 +2,7 @@
 an assist device.
 
 Everything that is added here is neutral by default, so that a healthy heart is the same as in
-:mod:`~organ_models.cardiovascular.closed_loop` (which runs about three times faster):
+:mod:`~organ_models.cardiovascular.closed_loop` (which runs more than four times faster):
 
 * valves are orifices in series with their viscous resistance, with an effective area and a leak
   (:mod:`~organ_models.cardiovascular.valves`);
@@ -397,17 +397,12 @@ CARDIOVASCULAR = OrganModel(
         SYSTOLE_1981,
     ),
     notes=(
-        "Without a reflex coupled to it, heart rate and contractility do not answer to pressure. The law "
-        "by which "
-        "compliance falls with pressure comes from a cross-section of people and includes chronic "
-        "stiffening. "
-        "Blood has no inertia in the atrioventricular valves, so that early filling peaks too high (1.6 "
-        "L/s). "
-        "Orifices lose all of the kinetic energy: pressure recovery behind a stenosis is not modelled. The "
-        "arterial "
-        "compliance of the default (2.4 mL/mmHg) is above what stroke volume over pulse pressure gives "
-        "(1.9), since "
-        "the characteristic impedance carries part of the pulse."
+        "Without a reflex coupled to it, heart rate and contractility do not answer to pressure. The law by "
+        "which compliance falls with pressure comes from a cross-section of people and includes chronic "
+        "stiffening. Blood has no inertia in the atrioventricular valves, so that early filling peaks too "
+        "high (1.6 L/s). Orifices lose all of the kinetic energy: pressure recovery behind a stenosis is not "
+        "modelled. The arterial compliance of the default (2.4 mL/mmHg) is above what stroke volume over "
+        "pulse pressure gives (1.9), since the characteristic impedance carries part of the pulse."
     ),
     variants=(C12,),
     scenarios=SCENARIOS,

@@ -22,16 +22,21 @@ _COLUMN = 1.06 * 9.80665 * 10.0 / 133.322
 @variables
 class Inputs(closed_loop_variables.Inputs):
     local_resistance_ratio: Array = variable(
-        "1", "multiplies systemic arterial resistance, beside what nerves do", default=1.0
+        "1", "multiplies systemic arterial resistance, beside what nerves do", default=1.0, bounds=(0.01, 100)
     )
-    stressed_volume_ratio: Array = variable("1", "multiplies stressed volume", default=1.0)
+    stressed_volume_ratio: Array = variable("1", "multiplies stressed volume", default=1.0, bounds=(0.01, 10))
     left_ventricular_elastance_ratio: Array = variable(
         "1", "multiplies active elastance of the left ventricle, beside what nerves do", default=1.0
     )
     exercise_intensity: Array = variable(
-        "1", "share of the way from the heart rate at rest to the maximal one, 0 to 1", default=0.0
+        "1",
+        "share of the way from the heart rate at rest to the maximal one",
+        default=0.0,
+        bounds=(0, 1),
     )
-    uprightness: Array = variable("1", "sine of the tilt of the body: 0 lying, 1 upright", default=0.0)
+    uprightness: Array = variable(
+        "1", "sine of the tilt of the body: 0 lying, 1 upright", default=0.0, bounds=(0, 1)
+    )
 
 
 def _assumed(value: float, unit: str, doc: str, bounds: tuple[float, float], source: Any) -> Any:

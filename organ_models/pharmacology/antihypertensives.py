@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import jax.numpy as jnp
+
 from organ_models.model import Array, OrganModel, parameter, variable, variables
 from organ_models.references import (
     ANTIHYPERTENSIVE_CALIBRATION,
@@ -169,7 +171,8 @@ def observe(time: Array, x: State, p: Parameters, u: Inputs) -> Outputs:
         stressed_volume_ratio=1.0
         - p.thiazide_early_volume * fresh
         - p.thiazide_late_volume * x.thiazide_adaptation,
-        cardiac_sympathetic_ratio=1.0 - p.beta_blockade * effect(u.beta_blocker, p),
+        # beyond three times the standard dose nothing is left to take away
+        cardiac_sympathetic_ratio=jnp.maximum(1.0 - p.beta_blockade * effect(u.beta_blocker, p), 0.0),
     )
 
 

@@ -18,7 +18,7 @@ import vht
 from organ_models import model
 from organ_models.model import fields
 from organ_models.oncology.growth import relative_exponential, relative_logarithm
-from vht.mouse_fits import LAWS, MouseFits, fit_mice
+from vht.validation.mouse_fits import LAWS, MouseFits, fit_mice
 
 CLOSED = (
     "exponential_growth",

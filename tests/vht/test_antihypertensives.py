@@ -13,8 +13,8 @@ import vht
 from organ_models import model
 from organ_models.model import values
 from organ_models.pharmacology.antihypertensives import CLASSES, Inputs, Parameters, State, effect, observe
-from vht.cardiovascular_validation import posture_and_exercise, resting_adults
 from vht.hypertension import Response, hypertensives, law_2003, responses
+from vht.validation.cardiovascular import posture_and_exercise, resting_adults
 
 HEART, REFLEX, RESET = "cardiovascular", "baroreflex", "baroreflex_resetting"
 PATIENT = vht.antihypertensives()
@@ -43,6 +43,11 @@ def test_the_standard_dose_has_the_effect_one_and_half_of_it_four_fifths() -> No
     assert effect(1.0, Parameters()) == pytest.approx(1.0)
     assert effect(0.5, Parameters()) == pytest.approx(0.79, abs=0.01)
     assert effect(0.0, Parameters()) == 0.0
+
+
+def test_no_dose_takes_away_more_than_there_is() -> None:
+    ratio = observe(0.0, State(0.0), Parameters(), Inputs(beta_blocker=20.0)).cardiac_sympathetic_ratio
+    assert ratio == 0.0
 
 
 def test_vasodilators_lower_pressure_as_they_were_calibrated_to(standard: Response) -> None:

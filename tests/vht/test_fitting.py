@@ -9,7 +9,7 @@ from scipy.optimize import least_squares
 import vht
 from organ_models import model
 from organ_models.variability import Residual
-from vht.measurement_errors import KnownSpread, Wandering, likelihood
+from vht.fitting.errors import KnownSpread, Wandering, likelihood
 
 DAYS = np.array([5.0, 8.0, 11.0, 14.0, 18.0])
 TENTH = KnownSpread(lambda value: 0.1 * value)

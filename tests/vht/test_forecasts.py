@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vht import population_fits
-from vht.antigen_forecasts import antigen_series, fit_antigen, forecast_antigen
-from vht.forecasts import HeldOut, held_out_forecasts, lesions
-from vht.measurement_errors import Wandering
-from vht.oncology_validation import lesion_forecasts
-from vht.population_fits import estimate_population
+from vht.fitting import populations
+from vht.fitting.errors import Wandering
+from vht.fitting.forecasts import HeldOut, held_out_forecasts, lesions
+from vht.fitting.populations import estimate_population
+from vht.validation.antigen_forecasts import antigen_series, fit_antigen, forecast_antigen
+from vht.validation.oncology import lesion_forecasts
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "oncology_validation.md"
 TRIAL = ("oncology", "zhang_cunningham_abiraterone", "trial_psa.csv")
@@ -133,7 +133,7 @@ def test_what_is_held_out_of_a_patient_does_not_touch_its_forecast(
     shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another last value of the first patient: its own forecast stays, bit for bit. Two rounds are enough."""
-    monkeypatch.setattr(population_fits, "_ROUNDS", 2)
+    monkeypatch.setattr(populations, "_ROUNDS", 2)
     table = pd.read_csv(shared_data / "oncology" / "laleh2022" / "lesions.csv")
     series = lesions(table, least=10)
     assert len(series.patients) > 60

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from organ_models.catalogue import catalogue
-from vht.predictions import digest, predictions, unchecked
-from vht.virtual_trials import breast_cancer, breast_cancer_arm
+from vht.validation.predictions import digest, predictions, unchecked
+from vht.validation.virtual_trials import breast_cancer, breast_cancer_arm
 
 FILE = Path(__file__).parents[2] / "docs" / "predictions.json"
 

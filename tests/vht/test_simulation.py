@@ -194,6 +194,9 @@ def test_inputs_hold_on_all_days_for_all_or_for_each() -> None:
     assert found.error.patients == 3
     with pytest.raises(ValueError, match="transient=True"):
         simulate(patient, crowd, days=[0], inputs={port: ([0.0, 1.0], [1.0, 0.9])})
+    upright = VirtualPatient(["cardiovascular"])
+    with pytest.raises(ValueError, match="uprightness: values must lie between 0 and 1"):
+        simulate(upright, days=[0], inputs={"cardiovascular.uprightness": 90.0})
     with pytest.raises(CompositionError, match="no input"):
         simulate(patient, crowd, days=[0], inputs={"closed_loop_circulation.resistance": 1.0})
 

@@ -1,6 +1,6 @@
 """What was measured in people at rest, upright, in exercise and under treatment, and what the twin predicts.
 
-``python -m vht.cardiovascular_validation FILE`` writes the tables as Markdown.
+``python -m vht.validation.cardiovascular FILE`` writes the tables as Markdown.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from organ_models.references import (
     PETERSEN_2017,
 )
 from organ_models.solvers import beat_functions, periodic_orbits
-from vht.claims import Claim, Claims
 from vht.compositions import cardiovascular
 from vht.files import write_whole
 from vht.healthy_adults import adults
@@ -38,6 +37,7 @@ from vht.patient import VirtualPatient
 from vht.population import Individuals, typical
 from vht.reflex import adapt
 from vht.simulation import simulate
+from vht.validation.claims import Claim, Claims
 
 _HEART = "cardiovascular"
 _AGES = np.array([25.0, 35.0, 45.0, 55.0, 65.0, 75.0])
@@ -205,14 +205,12 @@ table after these.
 
 
 def _equations() -> str:
-    """Every circulation against the tables it was published with, or that were computed apart from this "
-    "code."""
+    """Every circulation against the tables it was published with, or computed apart from this code."""
     lines = [
         "## Circulations against their own sources",
         "",
         "Values that the equations must give, by `vht models validate`; the last column is the largest "
-        "difference as "
-        "a share of what its source tolerates.",
+        "difference as a share of what its source tolerates.",
         "",
         "| circulation | values | verification | calibration | within tolerance | largest share |",
         "|---|---:|---:|---:|---:|---:|",

@@ -12,7 +12,6 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -21,14 +20,13 @@ from organ_models.model import OrganModel
 from organ_models.precision import require_float64
 from organ_models.variability import Effect, individual_value, lower_factor
 from vht.course import Doses
-from vht.fitting_courses import Free, Group, free_parameters, groups
-from vht.fitting_modes import find_modes, half_quadratic, squares
-from vht.measurement_errors import Likelihood, MeasurementError, likelihood
+from vht.fitting.courses import Free, Group, free_parameters, groups
+from vht.fitting.errors import Likelihood, MeasurementError, likelihood
+from vht.fitting.modes import find_modes, half_quadratic, squares
+from vht.fitting.priors import Prior, precision
 from vht.patient import VirtualPatient
 from vht.population import Individuals, typical
 from vht.randomness import normal, uniform
-
-Prior = Literal["published"] | np.ndarray
 
 _LANES = 1024
 _BROADER = 1.3
@@ -234,7 +232,7 @@ def fit(
 
     Example:
         >>> import vht
-        >>> from vht.measurement_errors import KnownSpread
+        >>> from vht.fitting.errors import KnownSpread
         >>> mouse = vht.fit(
         ...     "exponential_growth",
         ...     [5, 10, 15],
@@ -264,7 +262,7 @@ def fit(
         raise ValueError("days: a measurement has no day")
     moving = free_parameters(whole, free)
     problem = _Problem(
-        whole, who, doses or {}, port, moving, _error(whole, port, error), _precision(whole, moving, prior)
+        whole, who, doses or {}, port, moving, _error(whole, port, error), precision(whole, moving, prior)
     )
     points = np.isfinite(measured).sum(axis=0)
     if prior is None and (points < len(moving)).any():
@@ -421,41 +419,3 @@ def _error(patient: VirtualPatient, port: str, error: MeasurementError | None) -
         if residual.output == output:
             return residual
     raise ValueError(f"{port}: the model declares no residual error for it; give error=")
-
-
-def _precision(patient: VirtualPatient, free: tuple[Free, ...], prior: Prior | None) -> np.ndarray:
-    p = len(free)
-    if prior is None:
-        return np.zeros((p, p))
-    covariance = published_covariance(patient, free) if isinstance(prior, str) else np.asarray(prior, float)
-    if covariance.shape != (p, p) or not np.allclose(covariance, covariance.T):
-        raise ValueError(
-            f"prior: a symmetric covariance of the shape ({p}, {p}) is needed, in the order of free"
-        )
-    least = np.linalg.eigvalsh(covariance)[0]
-    if not least > 0:
-        raise ValueError(
-            "prior: the covariance must be positive definite; leave fixed or shared parameters out of free"
-        )
-    return np.asarray(np.linalg.inv(covariance))
-
-
-def published_covariance(patient: VirtualPatient, free: tuple[Free, ...]) -> np.ndarray:
-    """Of the random effects that the models declare for these parameters, ``(p, p)``.
-
-    Raises:
-        ValueError: a parameter without a published spread; names it.
-    """
-    out = np.zeros((len(free), len(free)))
-    for i, each in enumerate(free):
-        if not each.declared.omega2 > 0:
-            raise ValueError(
-                f"{each.label} has no published variability; give a covariance as prior, or fix it"
-            )
-        model = patient.models[each.model]
-        for names, block in model.random_effects():
-            if each.name in names:
-                for j, other in enumerate(free):
-                    if other.model == each.model and other.name in names:
-                        out[i, j] = block[names.index(each.name)][names.index(other.name)]
-    return out

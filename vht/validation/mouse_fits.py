@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vht.fitting import Fit, fit
-from vht.measurement_errors import KnownSpread
+from vht.fitting.errors import KnownSpread
 
 LAWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "exponential from 1 mm3": ("exponential_growth", ("growth_rate",)),

@@ -1,6 +1,6 @@
 """What fits and forecasts of the tumour models show on measured series, beside what was published.
 
-``python -m vht.oncology_validation DATA FILE`` writes the tables as Markdown; ``DATA`` is a folder of
+``python -m vht.validation.oncology DATA FILE`` writes the tables as Markdown; ``DATA`` is a folder of
 reference data with ``oncology/`` in it.
 """
 
@@ -15,13 +15,13 @@ import pandas as pd
 from organ_models.catalogue import catalogue
 from organ_models.model import Reference
 from organ_models.references import BENZEKRY_2014
-from vht.antigen_forecasts import AntigenForecasts, antigen_series, forecast_antigen
-from vht.claims import Claim, Claims
 from vht.files import write_whole
-from vht.forecasts import HeldOut, held_out_forecasts, lesions
+from vht.fitting.forecasts import HeldOut, held_out_forecasts, lesions
 from vht.model_validation import validate
-from vht.mouse_fits import LAWS, MouseFits, fit_mice
-from vht.virtual_trials import breast_cancer
+from vht.validation.antigen_forecasts import AntigenForecasts, antigen_series, forecast_antigen
+from vht.validation.claims import Claim, Claims
+from vht.validation.mouse_fits import LAWS, MouseFits, fit_mice
+from vht.validation.virtual_trials import breast_cancer
 
 SITES = ("lung", "breast")
 NOMINAL = Reference("nominal", "The probability that the interval was asked for.")
@@ -107,10 +107,9 @@ def _mice(fits: MouseTables) -> str:
         "## Growth laws: which one describes mice",
         "",
         "Weighted least squares, every animal alone; Akaike's criterion summed over animals (smaller is "
-        "better), "
-        "and the median share of variance explained. Gompertz and the power law describe both kinds of "
-        "tumour "
-        "best, the exponential from one injected volume worst, as published (Benzekry 2014, Vaghi 2020).",
+        "better), and the median share of variance explained. Gompertz and the power law describe both kinds "
+        "of tumour best, the exponential from one injected volume worst, as published (Benzekry 2014, Vaghi "
+        "2020).",
         "",
         "| law | lung: criterion | explained | breast: criterion | explained |",
         "|---|---:|---:|---:|---:|",
@@ -184,12 +183,9 @@ def _antigen(held: AntigenForecasts) -> str:
         "## Prostate-specific antigen under abiraterone: forecasts of the last third",
         "",
         "Shared patients of the abiraterone trial (Zhang 2022). Cells at the start, antigen of a full "
-        "tumour, "
-        "growth of sensitive cells and effect of the drug are each patient's own, with an assumed wide "
-        "prior; "
-        "the drug is on and off as it was given. Errors are of the logarithm. Which parameters are a "
-        "patient's "
-        "own was chosen among three sets that were tried on these series.",
+        "tumour, growth of sensitive cells and effect of the drug are each patient's own, with an assumed "
+        "wide prior; the drug is on and off as it was given. Errors are of the logarithm. Which parameters "
+        "are a patient's own was chosen among three sets that were tried on these series.",
         "",
         "| patient | held-out visits | forecast | last value |",
         "|---|---:|---:|---:|",

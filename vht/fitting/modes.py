@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vht.fitting_courses import Group
-from vht.measurement_errors import Likelihood
+from vht.fitting.courses import Group
+from vht.fitting.errors import Likelihood
 
 _ROUNDS = 200
 _SETTLED = 1e-11

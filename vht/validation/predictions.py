@@ -4,7 +4,7 @@ A prediction is worth something if it was written down before the outcome was se
 writes every output of every scenario that has no published value into one file, with the models' versions and
 a digest of it all; who holds an outcome can compare it with the file of an earlier date.
 
-``python -m vht.predictions FILE`` writes the file.
+``python -m vht.validation.predictions FILE`` writes the file.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from vht.fitting import Fit, Forecast, fit
-from vht.measurement_errors import Wandering
+from vht.fitting.errors import Wandering
 from vht.patient import VirtualPatient
 from vht.population import typical
 

@@ -13,12 +13,12 @@ import numpy as np
 from organ_models import model as catalogue_model
 from organ_models.references import BRUNO_2012
 from organ_models.scenarios import scenarios
-from vht.claims import Claim
 from vht.patient import VirtualPatient
 from vht.population import sample
 from vht.randomness import normal
 from vht.simulation import simulate
 from vht.survival_links import BRUNO_2012_OS, BRUNO_2012_PFS, Survival, predict
+from vht.validation.claims import Claim
 
 _BREAST = "bruno_breast_cancer"
 _WEEK_6 = 42.0

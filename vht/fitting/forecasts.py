@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from vht.measurement_errors import Wandering
-from vht.population_fits import Population, estimate_population
+from vht.fitting.errors import Wandering
+from vht.fitting.populations import Population, estimate_population
 from vht.recist.sizes import sphere_diameter, sphere_volume
 
 LEAST_POINTS = 6
@@ -129,7 +129,7 @@ def held_out_forecasts(series: Lesions, *, interval: float = 0.9, draws: int = 3
     """Forecast the last third of every series from its first two thirds.
 
     Sizes follow Gompertz' law towards a size of their own, above or below the first one; the course around
-    it wanders (:class:`vht.measurement_errors.Wandering`). A fold's patients get the population of the
+    it wanders (:class:`vht.fitting.errors.Wandering`). A fold's patients get the population of the
     other folds, estimated from their whole series: what is held out of a patient touches neither the prior
     nor the error that the patient is forecast with.
 

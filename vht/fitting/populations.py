@@ -16,8 +16,8 @@ from scipy.optimize import minimize
 
 from organ_models.catalogue import model as catalogue_model
 from organ_models.model import fields
-from vht.fitting import Fit, fit
-from vht.measurement_errors import Wandering
+from vht.fitting.errors import Wandering
+from vht.fitting.fits import Fit, fit
 from vht.patient import VirtualPatient
 from vht.population import Individuals, typical
 
