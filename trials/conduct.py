@@ -19,13 +19,13 @@ from trials.compose import compose, doses_of
 from trials.outcomes import COMPLETED, FAILED, WITHDRAWN, Outcomes, Screening
 from trials.protocol import Arm, Protocol
 from trials.treatment import dropout_days, new_lesion_days, reading, treat
+from vht.cohort import Cohort
 from vht.cycles import Baseline, baseline_of, controls_of, cycles_on, first_failure, untreated
 from vht.patient import VirtualPatient
 from vht.personalisation import personalise
 from vht.population import Individuals, baseline_table, impute, individuals
 from vht.quantities import quantity
 from vht.simulation import SAMPLE, numerical_error
-from vht.store import Cohort
 
 CHUNK = 512
 """Patients that are worked on at once; bounds memory and changes no result."""

@@ -18,10 +18,10 @@ from organ_models.model import OrganModel
 from organ_models.record import record
 from trials.conduct import Numerics
 from trials.protocol import Protocol
+from vht.cohort import Cohort
 from vht.files import sha256_bytes, sha256_file
 from vht.patient import VirtualPatient
 from vht.slow_models import method
-from vht.store import Cohort
 
 DISTRIBUTION = "virtual-human-twin"
 PACKAGES = ("vht", "organ_models", "trials", "fhir_io", "privacy")

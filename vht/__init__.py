@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from organ_models.schedules import Schedule
     from vht.agreement import agree
     from vht.citation import Citations, cite
+    from vht.cohort import Cohort
     from vht.compositions import (
         antihypertensives,
         cardio_oncology,
@@ -44,21 +45,23 @@ if TYPE_CHECKING:
     from vht.sensitivities import Sensitivity, sensitivity
     from vht.simulation import Simulation, simulate
     from vht.snapshot import Snapshot
-    from vht.state import Event, Observation, PatientState
-    from vht.store import Cohort, Store, StoreError
+    from vht.state import Absence, Event, Interval, Observation, PatientState
+    from vht.store import Store, StoreError
     from vht.transient import Transient
     from vht.ursino import ursino_1998, ursino_cases
     from vht.validation.cardiovascular import cardiovascular_claims
     from vht.validation.claims import Claim, Claims
 
 _HOME = {
+    "Absence": "state",
     "Citations": "citation",
     "Claim": "validation.claims",
     "Claims": "validation.claims",
-    "Cohort": "store",
+    "Cohort": "cohort",
     "CompositionError": "patient",
     "Coupling": "patient",
     "Event": "state",
+    "Interval": "state",
     "Individuals": "population",
     "Managed": "managed",
     "ModelRun": "model_run",
@@ -121,6 +124,7 @@ _HOME = {
 __all__ = [
     "QUANTITIES",
     "READY_MADE",
+    "Absence",
     "Citations",
     "Claim",
     "Claims",
@@ -131,6 +135,7 @@ __all__ = [
     "Fit",
     "Forecast",
     "Individuals",
+    "Interval",
     "Managed",
     "ModelRun",
     "ModelRunError",

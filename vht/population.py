@@ -19,10 +19,10 @@ import pandas as pd
 from organ_models.model import Field, OrganModel, fields, take
 from organ_models.solvers import periodic_orbits
 from organ_models.variability import deviation_of, individual_value, lower_factor
+from vht.cohort import Cohort
 from vht.patient import VirtualPatient
 from vht.quantities import quantity
 from vht.randomness import normal
-from vht.store import Cohort
 
 _AGES = np.arange(32.5, 95.0, 5.0)
 _HEART_RATE = 66 + 12 * (np.array([80, 95, 97.5, 96, 94, 93, 90, 84, 76, 66, 57, 51, 51]) - 5) / 94
@@ -68,6 +68,7 @@ def impute(cohort: Cohort, *, seed: int) -> Cohort:
             "value": np.clip(mean + sd * luck, mean - 3 * sd, mean + 3 * sd),
             "day": 0.0,
             "origin": "imputed",
+            "age_years": missing["age_years"],
         }
     )
     if drawn.empty:

@@ -2,155 +2,40 @@
 
 A store is a folder with ``store.json`` and one folder a table. A shard is written whole and is
 part of the store only once ``store.json`` names it together with its SHA-256; so a killed import
-leaves a store that reads exactly as before.
+leaves a store that reads exactly as before. What later imports replace or retract stays in its shard
+and is not shown (:mod:`vht.visible`); only erasing a patient rewrites shards.
 """
 
 from __future__ import annotations
 
-import functools
+import fcntl
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from vht.files import sha256_bytes, sha256_file, write_whole
-from vht.state import Event, Observation, PatientState
+from vht.cohort import Cohort
+from vht.files import sha256_file, sync_folder, write_whole
+from vht.state import PatientState
+from vht.tables import STORED, VERSION, columns
+from vht.visible import visible
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-_PATIENT = pa.schema(
-    [
-        ("pseudonym", pa.string()),
-        ("study_number", pa.int64()),
-        ("sex", pa.string()),
-        ("age_years", pa.int16()),
-        ("age_uncertainty_years", pa.float64()),
-    ]
-)
-_OBSERVATION = pa.schema(
-    [
-        ("pseudonym", pa.string()),
-        ("quantity", pa.string()),
-        ("value", pa.float64()),
-        ("day", pa.float64()),
-        ("origin", pa.string()),
-    ]
-)
-_EVENT = pa.schema(
-    [
-        ("pseudonym", pa.string()),
-        ("concept", pa.string()),
-        ("start_day", pa.float64()),
-        ("end_day", pa.float64()),
-    ]
-)
-TABLES: dict[str, pa.Schema] = {
-    "patients": _PATIENT,
-    "observations": _OBSERVATION,
-    "conditions": _EVENT,
-    "medications": _EVENT,
-    "procedures": _EVENT,
-}
+ROW_GROUP = 65_536
+"""Rows that a writer gathers before they go to the disk."""
 
 
 class StoreError(Exception):
     """The store cannot be read or written; the message says what to do."""
-
-
-@dataclass
-class Cohort:
-    """Patient states as columns: one DataFrame a table (columns as in ``vht.store.TABLES``).
-
-    ``digest`` identifies the content; it goes into every report that used it.
-    """
-
-    patients: pd.DataFrame
-    observations: pd.DataFrame
-    conditions: pd.DataFrame
-    medications: pd.DataFrame
-    procedures: pd.DataFrame
-    digest: str = field(default="")
-
-    def __len__(self) -> int:
-        return len(self.patients)
-
-    def __repr__(self) -> str:
-        return (
-            f"Cohort({len(self)} patients, {len(self.observations)} observations of "
-            f"{self.observations['quantity'].nunique()} quantities, {len(self.conditions)} conditions)"
-        )
-
-    @classmethod
-    def from_states(cls, states: Iterable[PatientState]) -> Cohort:
-        """Columns from rows, in the order of pseudonyms."""
-        tables = _columns(sorted(states, key=lambda s: s.pseudonym))
-        return cls(**{name: table.to_pandas() for name, table in tables.items()}, digest=_digest(tables))
-
-    def latest(self, quantity: str) -> pd.Series:
-        """The last recorded value of a quantity by patient.
-
-        Returns:
-            Series indexed by pseudonym, in the quantity's canonical unit; patients without a value
-            are absent. Ties on a day take the mean of that day.
-        """
-        rows = self.observations[self.observations["quantity"] == quantity]
-        if rows.empty:
-            return pd.Series(dtype=float, name=quantity)
-        daily = rows.groupby(["pseudonym", "day"], sort=True)["value"].mean()
-        return daily.groupby("pseudonym").last().rename(quantity)
-
-    def with_condition(self, concept: str) -> list[str]:
-        """Pseudonyms of patients who have the condition, without a recorded end, in order."""
-        rows = self.conditions
-        active = rows[(rows["concept"] == concept) & rows["end_day"].isna()]
-        return sorted(active["pseudonym"].unique())
-
-    def select(self, pseudonyms: Iterable[str]) -> Cohort:
-        """The sub-cohort of the given patients."""
-        return Cohort.from_states(self.state(p) for p in sorted(set(pseudonyms)))
-
-    def state(self, pseudonym: str) -> PatientState:
-        """One patient's row view."""
-        row = self.patients[self.patients["pseudonym"] == pseudonym]
-        if row.empty:
-            raise KeyError("no such pseudonym in this cohort")
-        first = row.iloc[0]
-        age = first["age_years"]
-
-        def events(table: pd.DataFrame) -> tuple[Event, ...]:
-            mine = table[table["pseudonym"] == pseudonym].sort_values("start_day", kind="stable")
-            return tuple(
-                Event(concept=r.concept, start_day=_optional(r.start_day), end_day=_optional(r.end_day))
-                for r in mine.itertuples()
-            )
-
-        mine = self.observations[self.observations["pseudonym"] == pseudonym].sort_values(
-            "day", kind="stable"
-        )
-        return PatientState(
-            pseudonym=pseudonym,
-            study_number=int(first["study_number"]),
-            sex=first["sex"],
-            age_years=None if pd.isna(age) else int(age),
-            age_uncertainty_years=float(first["age_uncertainty_years"]),
-            observations=tuple(
-                Observation(quantity=r.quantity, value=r.value, day=r.day, origin=r.origin)
-                for r in mine.itertuples()
-            ),
-            conditions=events(self.conditions),
-            medications=events(self.medications),
-            procedures=events(self.procedures),
-        )
-
-    def states(self) -> Iterator[PatientState]:
-        """Every patient's row view, in the order of pseudonyms."""
-        for pseudonym in sorted(self.patients["pseudonym"]):
-            yield self.state(pseudonym)
 
 
 class Store:
@@ -169,51 +54,16 @@ class Store:
         return self._index_path.is_file()
 
     def append(self, states: Iterable[PatientState]) -> int:
-        """Add states as one new shard; rows that the store already holds are not added again.
-
-        A patient's own row (sex, age) is written once; later appends add events to it.
+        """Add states as one new shard; rows that the store already shows are not added again.
 
         Returns:
             Number of rows added, over all tables.
         """
-        return self._append(_columns(sorted(states, key=lambda s: s.pseudonym)))
+        return self._append(columns(states))
 
     def append_cohort(self, cohort: Cohort) -> int:
         """Add a cohort's columns as one new shard, as :meth:`append` does with rows."""
-        tables = {
-            name: pa.Table.from_pandas(getattr(cohort, name), schema=schema, preserve_index=False)
-            for name, schema in TABLES.items()
-        }
-        return self._append({name: table.sort_by(_order(name)) for name, table in tables.items()})
-
-    def _append(self, new: dict[str, pa.Table]) -> int:
-        index: dict[str, Any] = (
-            self._index() if self.exists() else {"schema_version": SCHEMA_VERSION, "shards": []}
-        )
-        if index["shards"]:
-            held = self._tables()
-            new = {name: _without(table, held[name], name) for name, table in new.items()}
-        number = 1 + max((s["number"] for s in index["shards"]), default=0)
-        added = 0
-        shards = list(index["shards"])
-        for name, table in new.items():
-            if table.num_rows == 0:
-                continue
-            relative = f"{name}/{number:06d}.parquet"
-            write_whole(self.folder / relative, functools.partial(pq.write_table, table))
-            shards.append(
-                {
-                    "table": name,
-                    "number": number,
-                    "file": relative,
-                    "rows": table.num_rows,
-                    "sha256": sha256_file(self.folder / relative),
-                }
-            )
-            added += table.num_rows
-        document = {"schema_version": SCHEMA_VERSION, "shards": shards}
-        write_whole(self._index_path, json.dumps(document, indent=1).encode())
-        return added
+        return self._append(cohort.tables())
 
     def cohort(self) -> Cohort:
         """All states as columns; every shard's digest is checked.
@@ -221,8 +71,116 @@ class Store:
         Raises:
             StoreError: no store here, a shard is missing or was altered, or another schema version.
         """
-        tables = self._tables()
-        return Cohort(**{n: t.to_pandas() for n, t in tables.items()}, digest=_digest(tables))
+        parts: dict[str, list[pa.Table]] = {name: [] for name in STORED}
+        for shard, path in self._shards():
+            if sha256_file(path) != shard["sha256"]:
+                raise StoreError(f"{path} was altered since it was written; restore it or import again")
+            table = pq.read_table(path, schema=STORED[shard["table"]])
+            number = pa.array([shard["number"]] * table.num_rows, pa.int32())
+            parts[shard["table"]].append(table.append_column("shard", number))
+        return Cohort.from_tables(visible(parts))
+
+    def rows_of(self, table: str, pseudonyms: Sequence[str]) -> pa.Table:
+        """Stored rows of some patients, of all versions, with a column ``shard``; unchecked digests.
+
+        Memory is that of the rows found: shards are in the order of pseudonyms, so only their parts
+        that may hold them are read.
+        """
+        found = []
+        for shard, path in self._shards(table) if self.exists() else ():
+            dataset = ds.dataset(path, schema=STORED[table])
+            rows = dataset.to_table(filter=pc.field("pseudonym").isin(list(pseudonyms)))
+            number = pa.array([shard["number"]] * rows.num_rows, pa.int32())
+            found.append(rows.append_column("shard", number))
+        schema = pa.schema([*STORED[table], pa.field("shard", pa.int32())])
+        return pa.concat_tables(found) if found else schema.empty_table()
+
+    def records(self) -> Iterator[pa.RecordBatch]:
+        """The resource and version columns of every stored row, a batch at a time."""
+        names = [name for name, _ in VERSION]
+        for shard, path in self._shards() if self.exists() else ():
+            if "record" in STORED[shard["table"]].names:
+                yield from pq.ParquetFile(path).iter_batches(batch_size=ROW_GROUP, columns=names)
+
+    @contextmanager
+    def writer(self) -> Iterator[ShardWriter]:
+        """Write one new shard a table; they become part of the store when the context is left well.
+
+        Raises:
+            StoreError: another import is writing to this store.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _locked(self.folder):
+            index: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "shards": []}
+            if self.exists():
+                index = self._index()
+            number = 1 + max((s["number"] for s in index["shards"]), default=0)
+            shards = ShardWriter(self.folder, number)
+            try:
+                yield shards
+                written = shards.finish()
+            except BaseException:
+                shards.discard()
+                raise
+            if written:
+                index["shards"] = [*index["shards"], *written]
+                self._write_index(index)
+
+    def erase(self, pseudonyms: Iterable[str]) -> int:
+        """Remove every row of some patients from every shard; the number of rows removed.
+
+        Shards that held them are rewritten and named anew in one step; the old files go afterwards.
+        """
+        gone = pa.array(sorted(set(pseudonyms)), pa.string())
+        if not self.exists() or not len(gone):
+            return 0
+        removed, shards, old = 0, [], []
+        records: list[bytes] = []
+        with _locked(self.folder):
+            index = self._index()
+            for shard in sorted(index["shards"], key=lambda s: s["table"] == "retractions"):
+                path = self.folder / shard["file"]
+                table = pq.read_table(path, schema=STORED[shard["table"]])
+                if shard["table"] == "retractions":
+                    erased = pc.is_in(table.column("record"), pa.array(records, pa.binary()))
+                else:
+                    erased = pc.is_in(table.column("pseudonym"), gone)
+                kept = table.filter(pc.invert(erased))
+                if kept.num_rows == table.num_rows:
+                    shards.append(shard)
+                    continue
+                removed += table.num_rows - kept.num_rows
+                if "record" in table.column_names:
+                    records += table.filter(erased).column("record").drop_null().to_pylist()
+                old.append(path)
+                if kept.num_rows:
+                    shards.append(self._rewrite(shard, kept))
+            self._write_index(index | {"shards": sorted(shards, key=lambda s: (s["number"], s["table"]))})
+            for path in old:
+                path.unlink(missing_ok=True)
+        return removed
+
+    def _append(self, new: Mapping[str, pa.Table]) -> int:
+        held = self.cohort().tables() if self.exists() else {}
+        with self.writer() as shards:
+            for name, table in new.items():
+                fresh = _without(table, held[name]) if name in held else table
+                shards.write(name, fresh)
+        return shards.rows
+
+    def _rewrite(self, shard: Mapping[str, Any], kept: pa.Table) -> dict[str, Any]:
+        stem, _, edition = Path(shard["file"]).stem.partition("-")
+        relative = f"{shard['table']}/{stem}-{int(edition or 0) + 1}.parquet"
+        write_whole(self.folder / relative, lambda sink: pq.write_table(kept, sink, row_group_size=ROW_GROUP))
+        return {
+            **shard,
+            "file": relative,
+            "rows": kept.num_rows,
+            "sha256": sha256_file(self.folder / relative),
+        }
+
+    def _write_index(self, index: Mapping[str, Any]) -> None:
+        write_whole(self._index_path, json.dumps(index, indent=1).encode())
 
     def _index(self) -> dict[str, Any]:
         try:
@@ -241,52 +199,117 @@ class Store:
             )
         return index
 
-    def _tables(self) -> dict[str, pa.Table]:
-        parts: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
+    def _shards(self, table: str | None = None) -> Iterator[tuple[dict[str, Any], Path]]:
         for shard in self._index()["shards"]:
-            path = self.folder / shard["file"]
-            if not path.is_file():
-                raise StoreError(f"{path} is missing; restore it or import the states again")
-            if sha256_file(path) != shard["sha256"]:
-                raise StoreError(f"{path} was altered since it was written; restore it or import again")
-            parts[shard["table"]].append(pq.read_table(path, schema=TABLES[shard["table"]]))
-        merged = {
-            name: pa.concat_tables(found) if found else TABLES[name].empty_table()
-            for name, found in parts.items()
-        }
-        return {name: table.sort_by(_order(name)) for name, table in merged.items()}
+            if table is None or shard["table"] == table:
+                path = self.folder / shard["file"]
+                if not path.is_file():
+                    raise StoreError(f"{path} is missing; restore it or import the states again")
+                yield shard, path
 
 
-def _order(name: str) -> list[tuple[str, str]]:
-    return [(column, "ascending") for column in TABLES[name].names]
+class ShardWriter:
+    """Takes rows table by table and keeps them on the disk under temporary names until it is finished."""
+
+    def __init__(self, folder: Path, number: int):
+        self._folder, self._number = folder, number
+        self._waiting: dict[str, list[pa.Table]] = {}
+        self._open: dict[str, tuple[pq.ParquetWriter, Path]] = {}
+        self._rows: dict[str, int] = {}
+
+    @property
+    def rows(self) -> int:
+        """Rows taken so far, over all tables."""
+        return sum(self._rows.values())
+
+    def write(self, name: str, table: pa.Table) -> None:
+        """Add rows to a table; missing version columns are null or 0.
+
+        Args:
+            name: one of ``vht.tables.STORED``.
+            table: rows with that table's columns, in the order of pseudonyms over all calls.
+        """
+        if table.num_rows == 0:
+            return
+        self._rows[name] = self._rows.get(name, 0) + table.num_rows
+        self._waiting.setdefault(name, []).append(_stored(name, table))
+        if sum(t.num_rows for t in self._waiting[name]) >= ROW_GROUP:
+            self._flush(name)
+
+    def finish(self) -> list[dict[str, Any]]:
+        """Flush everything to its final name; the entries for the store's index."""
+        for name in list(self._waiting):
+            self._flush(name)
+        entries = []
+        for name, (writer, path) in sorted(self._open.items()):
+            writer.close()
+            _sync(path)
+            relative = f"{name}/{self._number:06d}.parquet"
+            os.replace(path, self._folder / relative)
+            sync_folder(path.parent)
+            entries.append(
+                {
+                    "table": name,
+                    "number": self._number,
+                    "file": relative,
+                    "rows": self._rows[name],
+                    "sha256": sha256_file(self._folder / relative),
+                }
+            )
+        self._open.clear()
+        return entries
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        for writer, path in self._open.values():
+            writer.close()
+            path.unlink(missing_ok=True)
+        self._open.clear()
+
+    def _flush(self, name: str) -> None:
+        if name not in self._open:
+            (self._folder / name).mkdir(parents=True, exist_ok=True)
+            handle, path = tempfile.mkstemp(prefix=".partial-", dir=self._folder / name)
+            os.close(handle)
+            os.chmod(path, 0o644 & ~_umask())
+            self._open[name] = pq.ParquetWriter(path, STORED[name]), Path(path)
+        self._open[name][0].write_table(pa.concat_tables(self._waiting.pop(name)), row_group_size=ROW_GROUP)
 
 
-def _columns(states: list[PatientState]) -> dict[str, pa.Table]:
-    patients = [s.model_dump(include=set(_PATIENT.names)) for s in states]
-    observations = [{"pseudonym": s.pseudonym, **o.model_dump()} for s in states for o in s.observations]
-    events = {
-        name: [{"pseudonym": s.pseudonym, **e.model_dump()} for s in states for e in getattr(s, name)]
-        for name in ("conditions", "medications", "procedures")
-    }
-    rows = {"patients": patients, "observations": observations, **events}
-    return {
-        name: pa.Table.from_pylist(rows[name], schema=schema).sort_by(_order(name))
-        for name, schema in TABLES.items()
-    }
+def _stored(name: str, table: pa.Table) -> pa.Table:
+    blank = {"record": None, "updated": 0.0, "version": 0}
+    for column in STORED[name]:
+        if column.name not in table.column_names:
+            filling = pa.array([blank[column.name]] * table.num_rows, column.type)
+            table = table.append_column(column, filling)
+    return table.select(STORED[name].names).cast(STORED[name])
 
 
-def _without(new: pa.Table, held: pa.Table, name: str) -> pa.Table:
-    keys = ["pseudonym"] if name == "patients" else new.schema.names
-    known = {tuple(row[k] for k in keys) for row in held.select(keys).to_pylist()}
-    keep = [tuple(row[k] for k in keys) not in known for row in new.select(keys).to_pylist()]
-    return new.filter(pa.array(keep, type=pa.bool_()))
+def _without(new: pa.Table, held: pa.Table) -> pa.Table:
+    known = set(_row_tuples(held))
+    return new.filter(pa.array([row not in known for row in _row_tuples(new)], pa.bool_()))
 
 
-def _digest(tables: dict[str, pa.Table]) -> str:
-    """SHA-256 over the content in canonical order; independent of shards and file encoding."""
-    listing = {name: table.sort_by(_order(name)).to_pydict() for name, table in sorted(tables.items())}
-    return sha256_bytes(json.dumps(listing, sort_keys=True).encode())
+def _row_tuples(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    return zip(*(table.column(name).to_pylist() for name in table.column_names), strict=True)
 
 
-def _optional(value: Any) -> float | None:
-    return None if pd.isna(value) else float(value)
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with open(folder / ".lock", "ab") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreError(f"{folder} is being written by another import; try again later") from None
+        yield
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb") as handle:
+        os.fsync(handle.fileno())
+
+
+def _umask() -> int:
+    current = os.umask(0o077)
+    os.umask(current)
+    return current
