@@ -35,9 +35,12 @@ class Reason(Enum):
     UNRESOLVED_MEDICATION = "The medication that it names is not in the source."
     ENDED_WITHOUT_DATE = "It is over, but neither its start nor its end is recorded."
     DUPLICATE = "The same content was already read for this patient."
+    DELETED = "The source says that the resource was deleted."
     SUPERSEDED = "A newer version of the same resource was read."
     NO_IDENTITY = "The patient has neither an identifier nor an id."
     CONFLICTING_PATIENT = "Another patient with the same identifier has another date of birth or sex."
+    MERGED = "Patient.link says that the patient is the same person as another one."
+    NO_CONSENT = "The patient has not consented, or has withdrawn consent, to this use."
     NO_EVENTS = "No dated record of this patient could be used, so there is no day 0."
 
     @property

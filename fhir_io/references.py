@@ -1,4 +1,5 @@
-"""Resolving references: urn:uuid, relative, absolute, contained, conditional and by identifier.
+"""Names under which patients and medications are known: urn:uuid, relative, absolute, contained,
+conditional and by identifier.
 
 A reference is looked up in its own file first (its Bundle), then in the whole source, and there only
 if exactly one resource answers to it: two hospitals may both have a Patient/1.
@@ -6,46 +7,22 @@ if exactly one resource answers to it: two hospitals may both have a Patient/1.
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from fhir_io.mapping.patients import identifiers
 from fhir_io.read import Json
 
-Found = TypeVar("Found")
 
-
-class Directory(Generic[Found]):
-    """Resources of one type (Patient, Medication), findable by every way of referring to them."""
-
-    def __init__(self, kind: str):
-        self.kind = kind
-        self._in_file: dict[tuple[int, str], Found | None] = {}
-        self._in_source: dict[str, Found | None] = {}
-        self._entered: list[Found] = []
-
-    def add(self, resource: Json, full_url: str | None, file: int, found: Found) -> None:
-        """Enter a resource under its fullUrl, its id and its identifiers."""
-        self._entered.append(found)
-        names: list[str] = []
-        if full_url:
-            names.append(full_url)
-        own = resource.get("id")
-        if isinstance(own, str):
-            names += [f"{self.kind}/{own}", f"urn:uuid:{own}"]
-        names += [_identifier_name(system, value) for system, value, _ in identifiers(resource)]
-        for name in dict.fromkeys(names):
-            _enter(self._in_file, (file, name), found)
-            _enter(self._in_source, name, found)
-
-    def all(self) -> list[Found]:
-        """What was entered, in order."""
-        return self._entered
-
-    def find(self, name: str, file: int) -> Found | None:
-        """The one resource that a name from :func:`reference_names` means, seen from a file."""
-        if (file, name) in self._in_file:
-            return self._in_file[file, name]
-        return self._in_source.get(name)
+def names_of(resource: Json, full_url: str | None, kind: str) -> list[str]:
+    """Every name that a reference may call a resource by: its fullUrl, its id and its identifiers."""
+    names: list[str] = []
+    if full_url:
+        names.append(full_url)
+    own = resource.get("id")
+    if isinstance(own, str):
+        names += [f"{kind}/{own}", f"urn:uuid:{own}"]
+    names += [_identifier_name(system, value) for system, value, _ in identifiers(resource)]
+    return list(dict.fromkeys(names))
 
 
 def reference_names(reference: Any, kind: str, resource: Json) -> list[str]:
@@ -93,11 +70,3 @@ def _contained_names(name: str, kind: str, resource: Json) -> list[str]:
 
 def _identifier_name(system: str, value: str) -> str:
     return f"identifier {system}|{value}"
-
-
-def _enter(table: dict[Any, Any], name: Any, found: Any) -> None:
-    """A name with two different owners finds neither."""
-    if name in table and table[name] is not found:
-        table[name] = None
-    else:
-        table[name] = found

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from vht.cohort import Cohort
 from vht.files import sha256_file, sync_folder, write_whole
 from vht.state import PatientState
-from vht.tables import STORED, VERSION, columns
+from vht.tables import FACTS, STORED, VERSION, columns
 from vht.visible import visible
 
 SCHEMA_VERSION = 2
@@ -99,8 +99,13 @@ class Store:
         """The resource and version columns of every stored row, a batch at a time."""
         names = [name for name, _ in VERSION]
         for shard, path in self._shards() if self.exists() else ():
-            if "record" in STORED[shard["table"]].names:
+            if shard["table"] in FACTS:
                 yield from pq.ParquetFile(path).iter_batches(batch_size=ROW_GROUP, columns=names)
+
+    def retractions(self) -> Iterator[pa.RecordBatch]:
+        """Every retraction, a batch at a time."""
+        for _, path in self._shards("retractions"):
+            yield from pq.ParquetFile(path).iter_batches(batch_size=ROW_GROUP)
 
     @contextmanager
     def writer(self) -> Iterator[ShardWriter]:

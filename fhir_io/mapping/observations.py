@@ -30,6 +30,7 @@ class Value:
     quantity: str
     value: float
     from_text: bool
+    after: float = 0.0
 
 
 @dataclass(slots=True)
@@ -41,14 +42,16 @@ class Reading:
         values: the usable values.
         reasons: why the Observation's own value or a component could not be used, one each.
         site: codes of the body site, which tell equal lesions apart.
-        lesion_lost_on: date ordinal on which a lesion was there but could not be used.
+        unread: quantities that were recorded but could not be read, where that matters.
     """
 
     at: Moment | None = None
     values: list[Value] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
     site: tuple[tuple[str, str], ...] = ()
-    lesion_lost_on: int | None = None
+    unread: list[str] = field(default_factory=list)
+    intervals: list[Any] = field(default_factory=list)
+    findings: list[Any] = field(default_factory=list)
 
     @property
     def reason(self) -> Reason:
@@ -80,16 +83,8 @@ def read_observation(resource: Json) -> Reading:
         return reading
     reading.at = at
     if lesion_lost:
-        reading.lesion_lost_on = at.ordinal
+        reading.unread.append(LESION)
     return reading
-
-
-def lost_lesion(resource: Json, reason: Reason) -> Reading | None:
-    """What a lesion's Observation means whose status forbids to use it: a sum that lacks a lesion."""
-    reading = read_observation(resource)
-    if reading.at is None or not any(v.quantity == LESION for v in reading.values):
-        return None
-    return Reading(reading.at, [], [reason], reading.site, reading.at.ordinal)
 
 
 def _parts(resource: Json) -> Iterator[tuple[Quantity | Reason, Json]]:

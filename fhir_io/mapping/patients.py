@@ -14,7 +14,7 @@ from vht.state import Sex
 
 _IDENTIFIER_TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
 _RECORD_NUMBER = "MR"
-_BARE_ID = "urn:fhir:patient-id"
+BARE_ID = "urn:fhir:patient-id"
 _SEX: dict[Any, Sex] = {"female": "female", "male": "male", "other": "other"}
 
 
@@ -32,7 +32,7 @@ class PatientFacts:
 
         A bare resource id is unique in one server only: then date of birth and sex must be known.
         """
-        if self.identity.system == _BARE_ID:
+        if self.identity.system == BARE_ID:
             return self.born is not None and self.born == other.born and self.sex == other.sex
         born = self.born is None or other.born is None or self.born == other.born
         sex = "unknown" in (self.sex, other.sex) or self.sex == other.sex
@@ -65,7 +65,7 @@ def _identity(resource: Json, full_url: str | None) -> Identity | None:
     """Medical record number, else the first identifier, else the resource's own id or fullUrl."""
     known = sorted(identifiers(resource), key=lambda item: not item[2])  # stable: record numbers first
     candidates = [(system, value) for system, value, _ in known]
-    candidates += [(_BARE_ID, own) for own in (resource.get("id"), full_url) if isinstance(own, str)]
+    candidates += [(BARE_ID, own) for own in (resource.get("id"), full_url) if isinstance(own, str)]
     for system, value in candidates:
         try:
             return Identity(system, value)

@@ -32,6 +32,7 @@ class Moment:
 
     ordinal: int
     fraction: float
+    half_width: float = 0.0
 
     @property
     def calendar_date(self) -> date:

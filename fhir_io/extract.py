@@ -1,0 +1,251 @@
+"""What a unit of work says: everything that its resources give, before it is known whose it is.
+
+One pass reads, validates and maps. What is left of a resource is a few numbers, registered names,
+and the names under which its patient may be known; the importer hashes these names before anything
+goes to the disk. An extract is plain data, so that it can come from another process.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from fhir_io.mapping.codes import concept_of
+from fhir_io.mapping.events import Happening, read_event
+from fhir_io.mapping.observations import LESION, Reading, read_observation
+from fhir_io.mapping.patients import read_patient
+from fhir_io.mapping.times import Moment, moment, version_rank
+from fhir_io.read import Json, Place, Record
+from fhir_io.reasons import Reason
+from fhir_io.references import contained, names_of, reference_names
+from fhir_io.select import CLINICAL_TYPES, NEEDED_TYPES, public_type, status_reason
+from fhir_io.validate import Level, Validator, refuse_r5
+
+When = tuple[int, float, float]
+"""A moment as data: proleptic Gregorian ordinal, fraction of the day, half-width in days."""
+
+
+@dataclass(slots=True)
+class Extract:
+    """What was read in one unit, in order; each resource is in exactly one of the lists or counts.
+
+    Every row begins with (unit of the place, number in it): ``("entry", 3)`` or ``("line", 17)``, and a
+    version is (resource as ``Type/id`` or None, time of update in seconds, version number).
+
+    Attributes:
+        file: ordinal of the file.
+        read: resources read.
+        not_needed: resources of types that nothing is taken from, by type.
+        refused: (unit, number, type, reason, *version).
+        patients: (unit, number, names, system, value, sex, born, vital status, died, links, *version);
+            born is (earliest, latest ordinal) or None, a link is (type, names of the other patient).
+        medications: (unit, number, names, concept or None, reason or None).
+        drafts: (unit, number, type, ordinal of a subject in ``subjects``, latest ordinal of a date that
+            counts for day zero or None, names of a Medication that it refers to, content as JSON, *version).
+        subjects: names under which a subject may be known, best first.
+        deleted: resources that the source says were deleted, as ``Type/id``.
+    """
+
+    file: int
+    read: int = 0
+    not_needed: Counter[str] = field(default_factory=Counter)
+    refused: list[tuple[Any, ...]] = field(default_factory=list)
+    patients: list[tuple[Any, ...]] = field(default_factory=list)
+    medications: list[tuple[Any, ...]] = field(default_factory=list)
+    drafts: list[tuple[Any, ...]] = field(default_factory=list)
+    subjects: list[list[str]] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+
+
+class Extractor:
+    """Reads units with one validator, which remembers the shapes that it has seen."""
+
+    def __init__(self, validation: Level):
+        self._validator = Validator(validation)
+
+    def extract(self, records: Iterable[Record], file: int) -> Extract:
+        """The extract of the records of one unit, all of one file."""
+        out = Extract(file)
+        known: dict[tuple[str, ...], int] = {}
+        for record in records:
+            out.read += 1
+            self._take(record, out, known)
+        return out
+
+    def _take(self, record: Record, out: Extract, known: dict[tuple[str, ...], int]) -> None:
+        resource, place = record.resource, record.place
+        if resource is None:
+            out.refused.append((place.unit, place.number, "other", Reason.NOT_A_RESOURCE.code, None, 0.0, 0))
+            return
+        kind = resource["resourceType"]
+        refuse_r5(resource, place)
+        if kind not in NEEDED_TYPES:
+            out.not_needed[public_type(kind)] += 1
+        elif kind == "Patient":
+            self._take_patient(out, resource, record)
+        elif kind == "Medication":
+            self._take_medication(out, resource, record)
+        else:
+            self._take_clinical(out, resource, place, known)
+
+    def _take_patient(self, out: Extract, resource: Json, record: Record) -> None:
+        reason = status_reason(resource)
+        facts = None if reason else read_patient(resource, record.full_url)
+        if facts is None:
+            _refuse(out, resource, record.place, reason or Reason.NO_IDENTITY)
+            return
+        if not self._validator.accepts(resource):
+            _refuse(out, resource, record.place, Reason.INVALID)
+            return
+        born = (
+            None if facts.born is None else (facts.born.earliest.toordinal(), facts.born.latest.toordinal())
+        )
+        vital, died = _vital_status(resource)
+        out.patients.append(
+            (
+                record.place.unit,
+                record.place.number,
+                names_of(resource, record.full_url, "Patient"),
+                facts.identity.system,
+                facts.identity.value,
+                facts.sex,
+                born,
+                vital,
+                died,
+                _links(resource),
+                *_version(resource),
+            )
+        )
+
+    def _take_medication(self, out: Extract, resource: Json, record: Record) -> None:
+        reason = status_reason(resource)
+        code = reason or concept_of(resource.get("code"), "medication")
+        if not isinstance(code, Reason) and not self._validator.accepts(resource):
+            code = Reason.INVALID
+        names = names_of(resource, record.full_url, "Medication")
+        concept, why = (None, code.code) if isinstance(code, Reason) else (code.name, None)
+        out.medications.append((record.place.unit, record.place.number, names, concept, why))
+
+    def _take_clinical(
+        self, out: Extract, resource: Json, place: Place, known: dict[tuple[str, ...], int]
+    ) -> None:
+        kind, reason = resource["resourceType"], status_reason(resource)
+        content: list[Any] | Reason
+        last: int | None = None
+        medication: list[str] = []
+        if kind == "Observation":
+            content, last = _observation(resource, reason)
+        elif reason is not None:
+            content = reason
+        else:
+            content, last, medication = _event(resource)
+        if isinstance(content, Reason):
+            _refuse(out, resource, place, content)
+            return
+        names = tuple(reference_names(resource.get("subject"), "Patient", resource))
+        if not names:
+            _refuse(out, resource, place, Reason.NO_SUBJECT)
+            return
+        if not self._validator.accepts(resource):
+            _refuse(out, resource, place, Reason.INVALID)
+            return
+        subject = known.get(names)
+        if subject is None:
+            subject = known[names] = len(out.subjects)
+            out.subjects.append(list(names))
+        out.drafts.append(
+            (place.unit, place.number, kind, subject, last, medication, orjson.dumps(content))
+            + _version(resource)
+        )
+
+
+# ---------------------------------------------------------------------------------------------------
+
+
+def _version(resource: Json) -> tuple[str | None, float, int]:
+    own, kind = resource.get("id"), resource["resourceType"]
+    if not isinstance(own, str) or not own:
+        return None, 0.0, 0
+    return f"{kind}/{own}", *version_rank(resource)
+
+
+def _refuse(out: Extract, resource: Json, place: Place, reason: Reason) -> None:
+    kind = resource["resourceType"]
+    version = _version(resource) if kind in CLINICAL_TYPES else (None, 0.0, 0)
+    out.refused.append((place.unit, place.number, kind, reason.code, *version))
+
+
+def _vital_status(resource: Json) -> tuple[str, When | None]:
+    """deceasedBoolean false is alive; a date of death that cannot be read is still a death."""
+    if "deceasedDateTime" in resource:
+        return "deceased", _when(moment(resource["deceasedDateTime"]))
+    told = resource.get("deceasedBoolean")
+    return ("deceased" if told else "alive") if isinstance(told, bool) else "unknown", None
+
+
+def _links(resource: Json) -> list[tuple[str, list[str]]]:
+    found = resource.get("link")
+    links = []
+    for link in found if isinstance(found, list) else ():
+        if isinstance(link, dict) and isinstance(link.get("type"), str):
+            names = reference_names(link.get("other"), "Patient", resource)
+            if names:
+                links.append((link["type"], names))
+    return links
+
+
+def _observation(resource: Json, reason: Reason | None) -> tuple[list[Any] | Reason, int | None]:
+    """The content of an Observation; one that may not be used still says that a lesion was there."""
+    if reason not in (None, Reason.NOT_FINAL):
+        return reason, None  # type: ignore[return-value]
+    reading = read_observation(resource)
+    if reason is not None:
+        if reading.at is None or not any(v.quantity == LESION for v in reading.values):
+            return reason, None
+        reading = Reading(reading.at, [], [reason], reading.site, [LESION])
+    if reading.at is None or not (reading.values or reading.intervals or reading.findings or reading.unread):
+        return reading.reason, None
+    values = [(v.quantity, v.value, v.from_text, v.after) for v in reading.values]
+    intervals = [(i.quantity, i.low, i.high) for i in reading.intervals]
+    intervals += [(quantity, None, None) for quantity in reading.unread]
+    findings = [(f.concept, f.present) for f in reading.findings]
+    reasons = [r.code for r in reading.reasons]
+    useful = bool(values or reading.intervals or findings)
+    content = [_when(reading.at), values, intervals, findings, reading.site, reasons, useful]
+    return content, reading.at.ordinal if useful else None
+
+
+def _event(resource: Json) -> tuple[list[Any] | Reason, int | None, list[str]]:
+    event = read_event(resource)
+    if isinstance(event, Happening) and event.concept is None:
+        event = _with_contained_medication(resource, event)
+    if isinstance(event, Reason):
+        return event, None, []
+    medication = (
+        reference_names({"reference": event.medication}, "Medication", {}) if event.medication else []
+    )
+    note = event.note.code if event.note else None
+    content = [event.table, event.concept, _when(event.start), _when(event.end), note]
+    return content, event.start.ordinal if event.start else None, medication
+
+
+def _with_contained_medication(resource: Json, event: Happening) -> Happening | Reason:
+    """Replace a reference to a contained Medication by its concept."""
+    reference = event.medication or ""
+    if not reference.startswith("#"):
+        return event
+    inner = contained(resource, reference[1:], "Medication")
+    if inner is None:
+        return Reason.UNRESOLVED_MEDICATION
+    code = concept_of(inner.get("code"), "medication")
+    if isinstance(code, Reason):
+        return code
+    return Happening(event.table, code.name, event.start, event.end, event.note)
+
+
+def _when(at: Moment | Reason | None) -> When | None:
+    return (at.ordinal, at.fraction, at.half_width) if isinstance(at, Moment) else None

@@ -1,0 +1,408 @@
+"""From drafts to rows: person by person, newest versions only, nothing twice.
+
+Persons come in the order of their pseudonyms, and a person's drafts in the order of reading; so what is
+stored does not depend on how the reading was divided. What the store holds of the same persons is looked
+up for some persons at a time.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from fhir_io.assemble import Clock, rows_of
+from fhir_io.corrections import Rank, Versions, scoped
+from fhir_io.people import NOBODY
+from fhir_io.reasons import Note, Reason
+from fhir_io.spool import Spool, content_of, split_names
+from vht.store import ShardWriter, Store
+from vht.tables import FACTS, STORED, TABLES
+from vht.visible import LESION, sums_of_lesions
+
+DRAFTS_AT_ONCE = 10_000
+"""Drafts of so many resources are in memory together, and more only if one patient has more."""
+
+_AGE = {
+    name: TABLES[name].names.index("age_years") - 1 for name in FACTS if "age_years" in TABLES[name].names
+}
+
+
+class EnrolmentLike(Protocol):
+    """What enrolling a patient gives back."""
+
+    @property
+    def study_number(self) -> int: ...
+    @property
+    def day_zero(self) -> date: ...
+    @property
+    def born(self) -> tuple[int, int] | None: ...
+
+
+@dataclass(slots=True)
+class Draft:
+    """One resource of one person that may be used."""
+
+    number: int
+    place: tuple[int, str, int]
+    kind: str
+    last: int | None
+    medication: bytes | None
+    content: list[Any]
+    record: bytes | None
+    rank: Rank
+
+
+@dataclass(slots=True)
+class Held:
+    """What the store holds of one person: newest versions, their content, and the person's own row."""
+
+    ranks: dict[bytes, Rank] = field(default_factory=dict)
+    contents: dict[bytes | None, Counter[Any]] = field(default_factory=dict)
+    patient: tuple[Any, ...] | None = None
+
+
+@dataclass
+class Tally:
+    """Counts for the report."""
+
+    patients: int = 0
+    used: Counter[str] = field(default_factory=Counter)
+    parts: Counter[str] = field(default_factory=Counter)
+    notes: Counter[Note] = field(default_factory=Counter)
+    values: Counter[str] = field(default_factory=Counter)
+    intervals: Counter[str] = field(default_factory=Counter)
+    derived: Counter[str] = field(default_factory=Counter)
+    events: Counter[str] = field(default_factory=Counter)
+
+
+class Settlement:
+    """Settles every draft and every person of a spool.
+
+    Args:
+        spool: after all subjects were resolved.
+        versions: of the same spool.
+        store, writer: where rows are held and where they go.
+        enrol: (person, day zero if new, born) to the enrolment.
+        enrolled: the enrolment of a person of earlier imports, or None.
+        refused_persons: why all of a person is not used, where that is so.
+        name_length: of hashed names in bytes.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        versions: Versions,
+        store: Store,
+        writer: ShardWriter,
+        *,
+        enrol: Callable[[str, date, tuple[int, int] | None], EnrolmentLike],
+        enrolled: Callable[[str], EnrolmentLike | None],
+        refused_persons: Mapping[str, Reason],
+        name_length: int,
+    ):
+        self._spool, self._versions, self._store, self._writer = spool, versions, store, writer
+        self._enrol, self._enrolled, self._refused_persons = enrol, enrolled, refused_persons
+        self._length = name_length
+        self._medications = spool.count("medication") > 0
+        if self._medications:
+            spool.execute("CREATE INDEX medication_index ON medication_name (hash, file)")
+        self._refused: list[tuple[Any, ...]] = []
+        self._rows: dict[str, list[tuple[Any, ...]]] = {}
+        self._used_medications: set[int] = set()
+        self.tally = Tally()
+
+    def run(self) -> None:
+        """Settle everything."""
+        for batch in self._batches():
+            held = self._held([person for person, _, _ in batch])
+            for person, facts, drafts in batch:
+                self._person(person, facts, drafts, held.get(person, Held()))
+            self._write()
+        self._settle_medications()
+        self._spool.refuse(self._refused)
+        self._refused.clear()
+
+    # -- persons in order, each with its drafts
+
+    def _batches(self) -> Iterator[list[tuple[str, tuple[Any, ...] | None, list[Draft]]]]:
+        batch, drafts = [], 0
+        for item in self._persons():
+            batch.append(item)
+            drafts += 1 + len(item[2])
+            if drafts >= DRAFTS_AT_ONCE:
+                yield batch
+                batch, drafts = [], 0
+        if batch:
+            yield batch
+
+    def _persons(self) -> Iterator[tuple[str, tuple[Any, ...] | None, list[Draft]]]:
+        """(person, facts or None, drafts), both sorted and merged by person."""
+        query = (
+            "SELECT subject.person, draft.number, draft.file, unit, place, kind, last, medication, content, record,"
+            " updated, version FROM draft JOIN subject ON subject.id = draft.subject ORDER BY 1, 2"
+        )
+        groups = itertools.groupby(self._spool.rows(query), key=lambda row: row[0])
+        facts = self._spool.rows("SELECT * FROM person ORDER BY id")
+        known = next(facts, None)
+        for person, rows in groups:
+            while known is not None and known[0] < person:
+                yield known[0], known, []
+                known = next(facts, None)
+            mine = known if known is not None and known[0] == person else None
+            if mine is not None:
+                known = next(facts, None)
+            yield person, mine, [_draft(row) for row in rows]
+        while known is not None:
+            yield known[0], known, []
+            known = next(facts, None)
+
+    def _person(self, person: str, facts: tuple[Any, ...] | None, drafts: list[Draft], held: Held) -> None:
+        stop = Reason.UNRESOLVED_SUBJECT if person == NOBODY else self._refused_persons.get(person)
+        if stop is not None:
+            for draft in drafts:
+                self._refuse(draft, stop)
+            if facts is not None:
+                self._refuse_patient(facts, stop)
+            return
+        current = [draft for draft in drafts if self._counts(draft, person, drafts)]
+        before = self._enrolled(person)
+        latest = max((d.last for d in current if d.last is not None), default=None)
+        if latest is None and before is None:
+            for draft in current:
+                self._refuse(draft, _why_undated(draft))
+            if facts is not None:
+                self._refuse_patient(facts, Reason.NO_EVENTS)
+            return
+        born = (facts[6], facts[7]) if facts is not None and facts[6] is not None else None
+        zero = before.day_zero if before is not None else date.fromordinal(latest or 1)
+        enrolment = self._enrol(person, zero, born)
+        clock = Clock(enrolment.day_zero.toordinal(), born or enrolment.born)
+        self.tally.patients += 1
+        if facts is not None:
+            self.tally.used["Patient"] += 1
+            self._patient_row(person, facts, enrolment, clock, held)
+        self._facts(person, current, clock, held)
+
+    def _counts(self, draft: Draft, person: str, drafts: Sequence[Draft]) -> bool:
+        """Whether a draft is the newest word of its resource; refuses it otherwise."""
+        if draft.record is None:
+            return True
+        reason = self._versions.verdict(draft.record, draft.rank)
+        if reason is None and self._versions.is_shared(draft.record):
+            newest = max(d.rank for d in drafts if d.record == draft.record)
+            reason = Reason.SUPERSEDED if draft.rank < newest else None
+        if reason is not None:
+            self._refuse(draft, reason)
+        return reason is None
+
+    # -- one person's facts
+
+    def _facts(self, person: str, drafts: list[Draft], clock: Clock, held: Held) -> None:
+        reread = {draft.record for draft in drafts if draft.record is not None}
+        elsewhere = Counter[Any]()
+        for record, content in held.contents.items():
+            if record not in reread:
+                elsewhere.update(content)
+        seen: set[Any] = set()
+        occurrences = Counter[Any]()
+        lesions: list[tuple[float, float]] = []
+        lost: set[int] = set()
+        for draft in drafts:
+            if draft.medication is not None and not self._look_up_medication(draft):
+                continue
+            rows = rows_of(draft.kind, draft.content, clock)
+            content = tuple(_content(row) for row in rows)
+            recurs = any(name == "observations" and row[0] == LESION for name, row in rows)
+            if recurs:
+                site = (draft.place[0], content, str(draft.content[4]))
+                occurrences[site] += 1
+                key: Any = content, str(draft.content[4]), occurrences[site]
+            else:
+                key = content
+            record = draft.record
+            if record is not None and self._versions.is_shared(record):
+                record = scoped(record, person)
+            known = record in held.ranks and held.ranks[record] == draft.rank
+            unchanged = (known or record is None) and _contains(held.contents.get(record), content)
+            if record is not None and held.ranks.get(record, (0.0, 0)) > draft.rank:
+                self._refuse(draft, Reason.SUPERSEDED)
+                continue
+            if key in seen or (not unchanged and _contains(elsewhere, content)):
+                if recurs and key not in seen:
+                    elsewhere.subtract(content)
+                self._refuse(draft, Reason.DUPLICATE)
+                continue
+            seen.add(key)
+            self._use(draft)
+            for name, row in rows:
+                if not unchanged:
+                    self._rows.setdefault(name, []).append((person, *row, record, *draft.rank))
+                if name == "observations" and row[0] == LESION:
+                    lesions.append((row[2], row[1]))
+                if name == "intervals" and row[0] == LESION:
+                    lost.add(int(row[3] // 1))
+        self._count_sums(lesions, lost)
+
+    def _use(self, draft: Draft) -> None:
+        """Count what a used resource gives; one that gives no value keeps its reason."""
+        tally, content = self.tally, draft.content
+        if draft.kind != "Observation":
+            tally.used[draft.kind] += 1
+            tally.events[content[0]] += 1
+            if content[4]:
+                tally.notes[Note[content[4].upper()]] += 1
+            return
+        _, values, intervals, findings, _, reasons, useful = content
+        if not useful:
+            self._refuse(draft, _telling(reasons))
+            return
+        tally.used[draft.kind] += 1
+        tally.parts.update(reasons)
+        tally.values.update(value[0] for value in values)
+        tally.intervals.update(interval[0] for interval in intervals)
+        tally.events.update("conditions" if present else "absences" for _, present in findings)
+        texts = sum(bool(value[2]) for value in values)
+        if texts:
+            tally.notes[Note.UNIT_FROM_TEXT] += texts
+
+    def _count_sums(self, lesions: list[tuple[float, float]], lost: set[int]) -> None:
+        sums = sums_of_lesions(lesions, lost)
+        if sums:
+            self.tally.derived["sum_of_longest_diameters"] += len(sums)
+        if lost:
+            self.tally.notes[Note.SUM_NOT_DERIVED] += len(lost)
+
+    def _patient_row(
+        self, person: str, facts: tuple[Any, ...], enrolment: EnrolmentLike, clock: Clock, held: Held
+    ) -> None:
+        age, uncertainty = clock.age_at_zero()
+        if age is None:
+            self.tally.notes[Note.NO_BIRTH_DATE] += 1
+        elif uncertainty:
+            self.tally.notes[Note.PARTIAL_BIRTH_DATE] += 1
+        vital, ordinal, fraction = facts[8:11]
+        died = None if ordinal is None else clock.day((ordinal, fraction))
+        row = person, enrolment.study_number, facts[5], age, uncertainty, vital, died
+        if row != held.patient:
+            self._rows.setdefault("patients", []).append(row)
+
+    def _look_up_medication(self, draft: Draft) -> bool:
+        """Put the concept of the Medication that a draft refers to into its content; refuse it if none is."""
+        for name in split_names(draft.medication or b"", self._length):
+            for where, values in (("hash = ? AND file = ?", (name, draft.place[0])), ("hash = ?", (name,))):
+                found = (
+                    list(
+                        self._spool.rows(
+                            "SELECT DISTINCT number, concept, reason FROM medication_name JOIN medication"
+                            f" USING (number) WHERE {where} LIMIT 2",
+                            values,
+                        )
+                    )
+                    if self._medications
+                    else []
+                )
+                if len(found) == 1:
+                    number, concept, reason = found[0]
+                    if concept is None:
+                        self._refuse(draft, Reason[reason.upper()])
+                        return False
+                    self._used_medications.add(number)
+                    draft.content[1] = concept
+                    return True
+                if found:
+                    break
+        self._refuse(draft, Reason.UNRESOLVED_MEDICATION)
+        return False
+
+    def _settle_medications(self) -> None:
+        for number, file, unit, place, concept, reason in self._spool.rows(
+            "SELECT number, file, unit, place, concept, reason FROM medication ORDER BY number"
+        ):
+            if number in self._used_medications:
+                self.tally.used["Medication"] += 1
+            else:
+                why = Reason.TYPE_NOT_NEEDED.code if concept is not None else reason
+                self._refused.append((number, file, unit, place, "Medication", why))
+
+    # -- the store
+
+    def _held(self, persons: list[str]) -> dict[str, Held]:
+        held: dict[str, Held] = {}
+        if not self._store.exists():
+            return held
+        for row in self._store.rows_of("patients", persons).sort_by("shard").to_pylist():
+            row.pop("shard")
+            held.setdefault(row["pseudonym"], Held()).patient = tuple(row.values())
+        best: dict[bytes, tuple[float, int, int]] = {}
+        tables = {name: self._store.rows_of(name, persons) for name in FACTS}
+        for table in tables.values():
+            columns = (table.column(c).to_pylist() for c in ("record", "updated", "version", "shard"))
+            for record, *rank in zip(*columns, strict=True):
+                if record is not None:
+                    best[record] = max(best.get(record, (0.0, 0, 0)), tuple(rank))  # type: ignore[arg-type]
+        for name, table in tables.items():
+            width = len(TABLES[name].names)
+            for values in zip(*(table.column(c).to_pylist() for c in table.column_names), strict=True):
+                record, *rank = values[width:]
+                if record is not None and tuple(rank) != best[record]:
+                    continue
+                mine = held.setdefault(values[0], Held())
+                mine.contents.setdefault(record, Counter())[_content((name, values[1:width]))] += 1
+                if record is not None:
+                    mine.ranks[record] = best[record][:2]
+        return held
+
+    def _write(self) -> None:
+        for name, rows in self._rows.items():
+            schema = STORED[name]
+            columns = [
+                pa.array(column, kind.type)
+                for column, kind in zip(zip(*rows, strict=True), schema, strict=True)
+            ]
+            self._writer.write(name, pa.table(columns, schema=schema))
+        self._rows.clear()
+        self._spool.refuse(self._refused)
+        self._refused.clear()
+
+    def _refuse(self, draft: Draft, reason: Reason) -> None:
+        self._refused.append((draft.number, *draft.place, draft.kind, reason.code))
+
+    def _refuse_patient(self, facts: tuple[Any, ...], reason: Reason) -> None:
+        self._refused.append((*facts[1:5], "Patient", reason.code))
+
+
+# ---------------------------------------------------------------------------------------------------
+
+
+def _draft(row: tuple[Any, ...]) -> Draft:
+    _, number, file, unit, place, kind, last, medication, content, record, updated, version = row
+    return Draft(
+        number, (file, unit, place), kind, last, medication, content_of(content), record, (updated, version)
+    )
+
+
+def _content(row: tuple[str, tuple[Any, ...]]) -> tuple[Any, ...]:
+    """What makes two rows say the same; the age follows from the day."""
+    name, values = row
+    place = _AGE.get(name)
+    return name, *(values if place is None else values[:place] + values[place + 1 :])
+
+
+def _contains(held: Counter[Any] | None, content: Sequence[Any]) -> bool:
+    return held is not None and all(held[row] > 0 for row in content)
+
+
+def _telling(reasons: Sequence[str]) -> Reason:
+    """The reason that stands for a whole Observation of which nothing was used."""
+    found = [r for r in reasons if r != Reason.UNKNOWN_CODE.code]
+    return Reason[(found or list(reasons) or [Reason.UNKNOWN_CODE.code])[0].upper()]
+
+
+def _why_undated(draft: Draft) -> Reason:
+    return _telling(draft.content[5]) if draft.kind == "Observation" else Reason.NO_DATE
