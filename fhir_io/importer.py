@@ -90,6 +90,8 @@ class _Import:
 
     def take(self, record: Record) -> None:
         resource = record.resource
+        if record.deleted is not None:
+            return
         if resource is None:
             self.ledger.refuse(self.ledger.open("other", record.place), Reason.NOT_A_RESOURCE)
             return

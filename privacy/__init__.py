@@ -1,11 +1,12 @@
 """Identity stays at the door.
 
 This floor turns identifiers into pseudonyms and remembers, in an encrypted vault beside the keys,
-what must never leave with the data: which calendar date a patient's day 0 is. It knows neither FHIR
-nor models; it imports nothing else of the toolkit.
+what must never leave with the data: which calendar date a patient's day 0 is, and who withdrew consent.
+It decides by what patients declared (``privacy.consent``). It knows neither FHIR nor models; it imports
+nothing else of the toolkit.
 """
 
-from privacy.errors import KeysError, PrivacySafeError, UnusableIdentity, VaultError
+from privacy.errors import KeysError, PrivacySafeError, Suppressed, UnusableIdentity, VaultError
 from privacy.keys import create_keys, open_keys
 from privacy.pseudonyms import Identity, Pseudonymiser
 from privacy.vault import Enrolment
@@ -16,6 +17,7 @@ __all__ = [
     "KeysError",
     "PrivacySafeError",
     "Pseudonymiser",
+    "Suppressed",
     "UnusableIdentity",
     "VaultError",
     "create_keys",

@@ -17,3 +17,7 @@ class VaultError(PrivacySafeError):
 
 class UnusableIdentity(PrivacySafeError):
     """An identity that no pseudonym can be made from, such as an empty record number."""
+
+
+class Suppressed(PrivacySafeError):
+    """The patient withdrew consent: no enrolment without a newer permit."""

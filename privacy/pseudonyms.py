@@ -9,12 +9,12 @@ import hashlib
 import hmac
 import unicodedata
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
 
 from privacy.derivation import KEY_VERSION, Keys, length_prefixed
-from privacy.errors import UnusableIdentity
+from privacy.errors import Suppressed, UnusableIdentity
 from privacy.keys import open_keys
 from privacy.vault import Enrolment, Vault
 
@@ -68,6 +68,7 @@ class Pseudonymiser:
             raise ValueError("a project needs a name")
         self._project = unicodedata.normalize("NFC", project).strip()
         self._key = keys.derive("pseudonym", project=self._project)
+        self._suppression_key = keys.derive("suppression")
         self._vault = vault
 
     @classmethod
@@ -103,15 +104,64 @@ class Pseudonymiser:
             day_zero: calendar date that relative days count from, if the patient is new.
 
         Raises:
+            Suppressed: the patient withdrew consent.
             VaultError: the vault cannot be written, or another import holds it.
             TypeError: ``day_zero`` has a time of day.
         """
         if isinstance(day_zero, datetime) or not isinstance(day_zero, date):
             raise TypeError("day_zero must be a date without a time of day")
+        if self.suppressed(identity):
+            raise Suppressed("a patient who withdrew consent cannot be enrolled without a newer permit")
         return self._vault.enrol(self.pseudonym(identity), day_zero)
 
+    def suppress(self, identity: Identity, withdrawn: datetime | None = None) -> None:
+        """Forget the enrolment of a patient in this project and keep the patient out of all projects.
+
+        What stays is a keyed tag, of which nobody can read an identity. It survives imports; only
+        :meth:`unsuppress` lifts it.
+
+        Args:
+            identity: the patient.
+            withdrawn: when consent was withdrawn, with a time zone; the present if that is not known.
+
+        Raises:
+            VaultError: the vault cannot be written, or another import holds it.
+            ValueError: the time has no zone.
+        """
+        self._vault.suppress(self._tag(identity), withdrawn or datetime.now(UTC))
+        self._vault.forget(self.pseudonym(identity))
+
+    def suppressed(self, identity: Identity) -> bool:
+        """Whether a patient withdrew consent and must stay out.
+
+        Raises:
+            VaultError: the vault cannot be read, or the row was altered.
+        """
+        return self._vault.suppressed_since(self._tag(identity)) is not None
+
+    def unsuppress(self, identity: Identity, permitted: datetime) -> bool:
+        """Let a patient in again if a permit was recorded after the withdrawal.
+
+        Args:
+            identity: the patient.
+            permitted: when the permit was recorded, with a time zone.
+
+        Returns:
+            Whether the patient may be enrolled now; False if the permit is not newer.
+
+        Raises:
+            VaultError: the vault cannot be written, or another import holds it.
+            ValueError: the time has no zone.
+        """
+        return self._vault.unsuppress(self._tag(identity), permitted)
+
+    def _tag(self, identity: Identity) -> bytes:
+        """Stands for an identity in the list of suppressions, whatever the project."""
+        message = length_prefixed("suppression", identity.system, identity.value)
+        return hmac.digest(self._suppression_key, message, hashlib.sha256)
+
     def commit(self) -> None:
-        """Make the enrolments so far durable."""
+        """Make the enrolments and suppressions so far durable."""
         self._vault.commit()
 
     def close(self) -> None:

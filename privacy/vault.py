@@ -4,6 +4,9 @@ A row maps a pseudonym to AES-256-GCM(day zero, study number). The pseudonym is 
 associated data, so rows cannot be swapped. The identity itself is not stored: the pseudonym is
 recomputed from it with the key.
 
+A patient who withdrew leaves a row in ``suppression``: a keyed tag of the identity, of which nothing can
+be read and which no enrolment can be linked to without the key, and the sealed time of the withdrawal.
+
 The database also holds a check value of the key. A vault opened with another key is refused before
 anything is written; otherwise one wrong key would split every patient in two.
 """
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import os
 import secrets
 import sqlite3
@@ -19,7 +23,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -29,18 +33,25 @@ from privacy.derivation import Keys, length_prefixed
 from privacy.errors import VaultError
 from privacy.private_files import create_private_file, refuse_exposed
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2 added suppressions; a vault of version 1 becomes one of version 2 when it is opened."""
+
+_ROW_VERSION = 1
+"""Version of what is sealed in a row of an enrolment; it is part of what the seal vouches for."""
+
 VAULT_NAME = "vault.sqlite"
 WAIT_SECONDS = 30.0
 """How long one import waits for another to let go of the vault."""
 
 _NONCE_BYTES = 12
 _ROW = struct.Struct(">qq")
+_TIME = struct.Struct(">q")
 _SCHEMA = (
     "CREATE TABLE about (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE enrolment (pseudonym TEXT PRIMARY KEY, study_number_index BLOB NOT NULL UNIQUE,"
     " sealed BLOB NOT NULL) WITHOUT ROWID",
 )
+_SUPPRESSIONS = "CREATE TABLE suppression (tag BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID"
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ def create_vault(folder: Path, keys: Keys) -> None:
             connection = _connect(path)
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                for statement in _SCHEMA:
+                for statement in (*_SCHEMA, _SUPPRESSIONS):
                     connection.execute(statement)
                 about = {"schema_version": str(SCHEMA_VERSION).encode(), "key_check": _key_check(keys)}
                 connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
@@ -107,6 +118,7 @@ class Vault:
             )
         refuse_exposed(self.path, "600")
         self._cipher = AESGCM(keys.derive("vault row"))
+        self._suppression_cipher = AESGCM(keys.derive("vault suppression"))
         self._index_key = keys.derive("vault study number index")
         with _database_errors(self.path):
             self._connection = _connect(self.path)
@@ -149,6 +161,60 @@ class Vault:
                 if written.rowcount == 1:
                     return made
 
+    def forget(self, pseudonym: str) -> bool:
+        """Delete an enrolment: study number and day zero are gone. Whether there was one."""
+        self._begin()
+        with _database_errors(self.path):
+            gone = self._connection.execute("DELETE FROM enrolment WHERE pseudonym = ?", (pseudonym,))
+            return gone.rowcount == 1
+
+    def suppress(self, tag: bytes, withdrawn: datetime) -> None:
+        """Keep a patient away; of two withdrawals the later one is kept.
+
+        Args:
+            tag: keyed tag of the identity.
+            withdrawn: when, with a time zone.
+
+        Raises:
+            VaultError: the vault stays locked by another import, or cannot be written.
+        """
+        self._begin()
+        known = self.suppressed_since(tag)
+        moment = max(_seconds(withdrawn), known) if known is not None else _seconds(withdrawn)
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = nonce + self._suppression_cipher.encrypt(nonce, _TIME.pack(moment), tag)
+        with _database_errors(self.path):
+            self._connection.execute("INSERT OR REPLACE INTO suppression VALUES (?, ?)", (tag, sealed))
+
+    def suppressed_since(self, tag: bytes) -> int | None:
+        """Seconds since 1970 (UTC) at which a patient withdrew; None for one who did not.
+
+        Raises:
+            VaultError: the row was altered.
+        """
+        with _database_errors(self.path):
+            row = self._connection.execute("SELECT sealed FROM suppression WHERE tag = ?", (tag,)).fetchone()
+        if row is None:
+            return None
+        nonce, cipher_text = row[0][:_NONCE_BYTES], row[0][_NONCE_BYTES:]
+        try:
+            plain = self._suppression_cipher.decrypt(nonce, cipher_text, tag)
+        except (InvalidTag, ValueError):
+            raise VaultError(f"a row of {self.path} was altered; restore the vault from a backup") from None
+        return int(_TIME.unpack(plain)[0])
+
+    def unsuppress(self, tag: bytes, permitted: datetime) -> bool:
+        """Let a patient in again whose permit is newer than the withdrawal; whether they may come in."""
+        self._begin()
+        since = self.suppressed_since(tag)
+        if since is None:
+            return True
+        if _seconds(permitted) <= since:
+            return False
+        with _database_errors(self.path):
+            self._connection.execute("DELETE FROM suppression WHERE tag = ?", (tag,))
+        return True
+
     def count(self) -> int:
         """Number of enrolled patients, over all projects."""
         with _database_errors(self.path):
@@ -179,13 +245,29 @@ class Vault:
     def _verify(self, keys: Keys) -> None:
         about = dict(self._connection.execute("SELECT name, value FROM about"))
         version = bytes(about.get("schema_version", b"")).decode("ascii", "replace")
-        if version != str(SCHEMA_VERSION):
+        if version not in ("1", str(SCHEMA_VERSION)):
             raise VaultError(f"{self.path} has another schema version than {SCHEMA_VERSION}")
         if not hmac.compare_digest(bytes(about.get("key_check", b"")), _key_check(keys)):
             raise VaultError(
                 f"{self.path} was made with another key; put back the key that belongs to it (nothing was "
                 "written)"
             )
+        if version == "1":
+            self._add_suppressions()
+
+    def _add_suppressions(self) -> None:
+        """Make a vault of version 1 one of version 2, which older software refuses.
+
+        Otherwise it would import again whom it does not know to be suppressed.
+        """
+        self._connection.execute("BEGIN IMMEDIATE")
+        version = self._connection.execute("SELECT value FROM about WHERE name = 'schema_version'").fetchone()
+        if bytes(version[0]) == b"1":  # nobody else was faster
+            self._connection.execute(_SUPPRESSIONS)
+            self._connection.execute(
+                "UPDATE about SET value = ? WHERE name = 'schema_version'", (str(SCHEMA_VERSION).encode(),)
+            )
+        self._connection.execute("COMMIT")
 
     def _seal(self, enrolment: Enrolment) -> bytes:
         nonce = secrets.token_bytes(_NONCE_BYTES)
@@ -218,8 +300,15 @@ def _key_check(keys: Keys) -> bytes:
     return hmac.digest(keys.derive("key check"), b"virtual-human-twin vault", hashlib.sha256)
 
 
+def _seconds(moment: datetime) -> int:
+    """Seconds since 1970, rounded down; a time without a zone could be any of a day's."""
+    if moment.tzinfo is None:
+        raise ValueError("the time needs a time zone")
+    return math.floor(moment.timestamp())
+
+
 def _row_context(pseudonym: str) -> bytes:
-    return length_prefixed("enrolment", pseudonym, str(SCHEMA_VERSION))
+    return length_prefixed("enrolment", pseudonym, str(_ROW_VERSION))
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def test_a_damaged_vault_is_refused(keys_folder: Path, content: bytes) -> None:
 
 def test_a_vault_of_another_schema_version_is_refused(keys_folder: Path) -> None:
     with sqlite3.connect(keys_folder / "vault.sqlite") as connection:
-        connection.execute("UPDATE about SET value = ? WHERE name = 'schema_version'", (b"2",))
+        connection.execute("UPDATE about SET value = ? WHERE name = 'schema_version'", (b"3",))
     connection.close()
     with pytest.raises(VaultError, match="schema version"):
         Pseudonymiser.open(keys_folder)
