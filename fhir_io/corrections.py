@@ -1,4 +1,4 @@
-"""Corrections: of a resource that was said more than once the newest word counts, also when it says nothing."""
+"""Corrections: of what was said of a resource the newest word counts, also when it says nothing."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Versions:
             )
 
     def _silenced(self, record: bytes) -> Rank | None:
-        """The version in which the source last says that a resource says nothing; None if it says something."""
+        """The version in which the source last says that a resource says nothing; None if it does not."""
         rank: Rank | None = None
         words: list[tuple[Any, ...]] = list(
             self._spool.rows("SELECT updated, version, reason FROM said WHERE record = ?", (record,))

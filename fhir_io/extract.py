@@ -7,13 +7,16 @@ goes to the disk. An extract is plain data, so that it can come from another pro
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from fhir_io.consents import read_consent
 from fhir_io.mapping.codes import concept_of
 from fhir_io.mapping.events import Happening, read_event
 from fhir_io.mapping.observations import LESION, Reading, read_observation
@@ -23,147 +26,198 @@ from fhir_io.read import Json, Place, Record
 from fhir_io.reasons import Reason
 from fhir_io.references import contained, names_of, reference_names
 from fhir_io.select import CLINICAL_TYPES, NEEDED_TYPES, public_type, status_reason
-from fhir_io.validate import Level, Validator, refuse_r5
+from fhir_io.validate import Level, Validator
+from fhir_io.versions import Declared, Versions, to_r4
 
 When = tuple[int, float, float]
 """A moment as data: proleptic Gregorian ordinal, fraction of the day, half-width in days."""
+
+
+At = tuple[str, int, int]
+Valid = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How resources are read; plain data, so that it can be handed to another process.
+
+    Attributes:
+        validation: which resources ``fhir.resources`` validates.
+        fhir_version: of the source; None to tell by the resources.
+        consents: whether Consents are read.
+    """
+
+    validation: Level = "shape"
+    fhir_version: Declared | None = None
+    consents: bool = False
 
 
 @dataclass(slots=True)
 class Extract:
     """What was read in one unit, in order; each resource is in exactly one of the lists or counts.
 
-    Every row begins with (unit of the place, number in it): ``("entry", 3)`` or ``("line", 17)``, and a
-    version is (resource as ``Type/id`` or None, time of update in seconds, version number).
+    Every row begins with a place within the file, (unit, number, inner number): ``("entry", 3, 0)`` or
+    ``("line", 17, 2)``. A version is (resource as ``Type/id`` or None, time of update in seconds, version
+    number).
 
     Attributes:
         file: ordinal of the file.
         read: resources read.
         not_needed: resources of types that nothing is taken from, by type.
-        refused: (unit, number, type, reason, *version).
-        patients: (unit, number, names, system, value, sex, born, vital status, died, links, *version);
+        refused: (place, type, reason, *version).
+        patients: (place, names, system, value, sex, born, vital status, died, links, *version);
             born is (earliest, latest ordinal) or None, a link is (type, names of the other patient).
-        medications: (unit, number, names, concept or None, reason or None).
-        drafts: (unit, number, type, ordinal of a subject in ``subjects``, latest ordinal of a date that
+        medications: (place, names, concept or None, reason or None).
+        drafts: (place, type, ordinal of a subject in ``subjects``, latest ordinal of a date that
             counts for day zero or None, names of a Medication that it refers to, content as JSON, *version).
         subjects: names under which a subject may be known, best first.
+        consents: (place, names of the patient, the statement as JSON).
         deleted: resources that the source says were deleted, as ``Type/id``.
+        versions: FHIR versions that were seen.
     """
 
     file: int
     read: int = 0
+    versions: list[str] = field(default_factory=list)
     not_needed: Counter[str] = field(default_factory=Counter)
     refused: list[tuple[Any, ...]] = field(default_factory=list)
     patients: list[tuple[Any, ...]] = field(default_factory=list)
     medications: list[tuple[Any, ...]] = field(default_factory=list)
     drafts: list[tuple[Any, ...]] = field(default_factory=list)
     subjects: list[list[str]] = field(default_factory=list)
+    consents: list[tuple[Any, ...]] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
 
 
 class Extractor:
     """Reads units with one validator, which remembers the shapes that it has seen."""
 
-    def __init__(self, validation: Level):
-        self._validator = Validator(validation)
+    def __init__(self, options: Options):
+        self._options = options
+        self._validator = Validator(options.validation)
+        self._versions = Versions(options.fhir_version)
+        self._types = NEEDED_TYPES | {"Consent"} if options.consents else NEEDED_TYPES
 
     def extract(self, records: Iterable[Record], file: int) -> Extract:
         """The extract of the records of one unit, all of one file."""
         out = Extract(file)
         known: dict[tuple[str, ...], int] = {}
         for record in records:
+            if record.deleted is not None:
+                out.deleted.append("/".join(record.deleted))
+                continue
             out.read += 1
             self._take(record, out, known)
+        out.versions = sorted(self._versions.seen.pop(file, ()))
         return out
 
     def _take(self, record: Record, out: Extract, known: dict[tuple[str, ...], int]) -> None:
         resource, place = record.resource, record.place
         if resource is None:
-            out.refused.append((place.unit, place.number, "other", Reason.NOT_A_RESOURCE.code, None, 0.0, 0))
+            out.refused.append((_at(place), "other", Reason.NOT_A_RESOURCE.code, None, 0.0, 0))
             return
         kind = resource["resourceType"]
-        refuse_r5(resource, place)
-        if kind not in NEEDED_TYPES:
+        version = self._versions.of(resource, place)
+        if kind not in self._types:
             out.not_needed[public_type(kind)] += 1
-        elif kind == "Patient":
-            self._take_patient(out, resource, record)
+            return
+        valid = functools.partial(self._validator.accepts, resource, version)
+        named = to_r4(resource) if version == "R5" else resource
+        if kind == "Patient":
+            _take_patient(out, named, record, valid)
         elif kind == "Medication":
-            self._take_medication(out, resource, record)
+            _take_medication(out, named, record, valid)
+        elif kind == "Consent":
+            _take_consent(out, resource, place, valid)
         else:
-            self._take_clinical(out, resource, place, known)
-
-    def _take_patient(self, out: Extract, resource: Json, record: Record) -> None:
-        reason = status_reason(resource)
-        facts = None if reason else read_patient(resource, record.full_url)
-        if facts is None:
-            _refuse(out, resource, record.place, reason or Reason.NO_IDENTITY)
-            return
-        if not self._validator.accepts(resource):
-            _refuse(out, resource, record.place, Reason.INVALID)
-            return
-        born = (
-            None if facts.born is None else (facts.born.earliest.toordinal(), facts.born.latest.toordinal())
-        )
-        vital, died = _vital_status(resource)
-        out.patients.append(
-            (
-                record.place.unit,
-                record.place.number,
-                names_of(resource, record.full_url, "Patient"),
-                facts.identity.system,
-                facts.identity.value,
-                facts.sex,
-                born,
-                vital,
-                died,
-                _links(resource),
-                *_version(resource),
-            )
-        )
-
-    def _take_medication(self, out: Extract, resource: Json, record: Record) -> None:
-        reason = status_reason(resource)
-        code = reason or concept_of(resource.get("code"), "medication")
-        if not isinstance(code, Reason) and not self._validator.accepts(resource):
-            code = Reason.INVALID
-        names = names_of(resource, record.full_url, "Medication")
-        concept, why = (None, code.code) if isinstance(code, Reason) else (code.name, None)
-        out.medications.append((record.place.unit, record.place.number, names, concept, why))
-
-    def _take_clinical(
-        self, out: Extract, resource: Json, place: Place, known: dict[tuple[str, ...], int]
-    ) -> None:
-        kind, reason = resource["resourceType"], status_reason(resource)
-        content: list[Any] | Reason
-        last: int | None = None
-        medication: list[str] = []
-        if kind == "Observation":
-            content, last = _observation(resource, reason)
-        elif reason is not None:
-            content = reason
-        else:
-            content, last, medication = _event(resource)
-        if isinstance(content, Reason):
-            _refuse(out, resource, place, content)
-            return
-        names = tuple(reference_names(resource.get("subject"), "Patient", resource))
-        if not names:
-            _refuse(out, resource, place, Reason.NO_SUBJECT)
-            return
-        if not self._validator.accepts(resource):
-            _refuse(out, resource, place, Reason.INVALID)
-            return
-        subject = known.get(names)
-        if subject is None:
-            subject = known[names] = len(out.subjects)
-            out.subjects.append(list(names))
-        out.drafts.append(
-            (place.unit, place.number, kind, subject, last, medication, orjson.dumps(content))
-            + _version(resource)
-        )
+            _take_clinical(out, named, place, valid, known)
 
 
 # ---------------------------------------------------------------------------------------------------
+
+
+def _take_patient(out: Extract, resource: Json, record: Record, valid: Valid) -> None:
+    reason = status_reason(resource)
+    facts = None if reason else read_patient(resource, record.full_url)
+    if facts is None:
+        _refuse(out, resource, record.place, reason or Reason.NO_IDENTITY)
+        return
+    if not valid():
+        _refuse(out, resource, record.place, Reason.INVALID)
+        return
+    born = None if facts.born is None else (facts.born.earliest.toordinal(), facts.born.latest.toordinal())
+    vital, died = _vital_status(resource)
+    out.patients.append(
+        (
+            _at(record.place),
+            names_of(resource, record.full_url, "Patient"),
+            facts.identity.system,
+            facts.identity.value,
+            facts.sex,
+            born,
+            vital,
+            died,
+            _links(resource),
+            *_version(resource),
+        )
+    )
+
+
+def _take_medication(out: Extract, resource: Json, record: Record, valid: Valid) -> None:
+    reason = status_reason(resource)
+    code = reason or concept_of(resource.get("code"), "medication")
+    if not isinstance(code, Reason) and not valid():
+        code = Reason.INVALID
+    names = names_of(resource, record.full_url, "Medication")
+    concept, why = (None, code.code) if isinstance(code, Reason) else (code.name, None)
+    out.medications.append((_at(record.place), names, concept, why))
+
+
+def _take_clinical(
+    out: Extract, resource: Json, place: Place, valid: Valid, known: dict[tuple[str, ...], int]
+) -> None:
+    kind, reason = resource["resourceType"], status_reason(resource)
+    content: list[Any] | Reason
+    last: int | None = None
+    medication: list[str] = []
+    if kind == "Observation":
+        content, last = _observation(resource, reason)
+    elif reason is not None:
+        content = reason
+    else:
+        content, last, medication = _event(resource)
+    if isinstance(content, Reason):
+        _refuse(out, resource, place, content)
+        return
+    names = tuple(reference_names(resource.get("subject"), "Patient", resource))
+    if not names:
+        _refuse(out, resource, place, Reason.NO_SUBJECT)
+        return
+    if not valid():
+        _refuse(out, resource, place, Reason.INVALID)
+        return
+    subject = known.get(names)
+    if subject is None:
+        subject = known[names] = len(out.subjects)
+        out.subjects.append(list(names))
+    out.drafts.append(
+        (_at(place), kind, subject, last, medication, orjson.dumps(content), *_version(resource))
+    )
+
+
+def _take_consent(out: Extract, resource: Json, place: Place, valid: Valid) -> None:
+    statement = read_consent(resource)
+    if not statement.subject:
+        _refuse(out, resource, place, Reason.NO_SUBJECT)
+    elif not valid():
+        _refuse(out, resource, place, Reason.INVALID)
+    else:
+        content = orjson.dumps(dataclasses.replace(statement, subject=()), default=sorted)
+        out.consents.append((_at(place), list(statement.subject), content))
+
+
+def _at(place: Place) -> At:
+    return place.unit, place.number, place.inner
 
 
 def _version(resource: Json) -> tuple[str | None, float, int]:
@@ -176,7 +230,7 @@ def _version(resource: Json) -> tuple[str | None, float, int]:
 def _refuse(out: Extract, resource: Json, place: Place, reason: Reason) -> None:
     kind = resource["resourceType"]
     version = _version(resource) if kind in CLINICAL_TYPES else (None, 0.0, 0)
-    out.refused.append((place.unit, place.number, kind, reason.code, *version))
+    out.refused.append((_at(place), kind, reason.code, *version))
 
 
 def _vital_status(resource: Json) -> tuple[str, When | None]:
@@ -201,7 +255,7 @@ def _links(resource: Json) -> list[tuple[str, list[str]]]:
 def _observation(resource: Json, reason: Reason | None) -> tuple[list[Any] | Reason, int | None]:
     """The content of an Observation; one that may not be used still says that a lesion was there."""
     if reason not in (None, Reason.NOT_FINAL):
-        return reason, None  # type: ignore[return-value]
+        return reason, None
     reading = read_observation(resource)
     if reason is not None:
         if reading.at is None or not any(v.quantity == LESION for v in reading.values):

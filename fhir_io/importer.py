@@ -1,249 +1,62 @@
 """The import: from a source of FHIR records to pseudonymised states in the store.
 
-One pass reads, selects and maps; what stays in memory of a resource is a few numbers and the names
-under which its patient may be known. Then subjects are resolved, duplicates and old versions leave,
-patients are enrolled, and closed states are built from the allow-listed facts. The store is written
-once, at the end: an error before leaves it as it was.
+One pass reads, validates and maps, in one process or in several; what it finds goes to a spool on the
+disk. Then patients are made one, subjects are resolved, consent is asked for, newest versions and first
+copies are chosen, and rows are written in the order of pseudonyms. The store is written once, at the end:
+an error before leaves it as it was.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import date
+import os
+import shutil
+import tempfile
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal
 
-from fhir_io.assemble import build_state
+import pyarrow as pa
+
+from fhir_io.consented import persons_without_consent
+from fhir_io.corrections import Versions
 from fhir_io.errors import FhirImportError
-from fhir_io.mapping.codes import concept_of
-from fhir_io.mapping.events import Happening, read_event
-from fhir_io.mapping.observations import LESION, Reading, lost_lesion, read_observation
-from fhir_io.mapping.patients import PatientFacts, read_patient
-from fhir_io.mapping.times import version_rank
-from fhir_io.read import Json, Record, open_source, read_records
+from fhir_io.extract import Extract, Extractor, Options
+from fhir_io.identities import PseudonymiserLike, SourceKeys
+from fhir_io.people import Finder, join_linked, resolve_subjects, settle_patients
+from fhir_io.quarantine import FileKey, Quarantine, Wanted
+from fhir_io.read import Record, Source, Unit, open_source, read_unit, units
 from fhir_io.reasons import Note, Reason
-from fhir_io.references import Directory, contained, reference_names
-from fhir_io.report import ImportReport, Ledger
-from fhir_io.select import CLINICAL_TYPES, NEEDED_TYPES, public_type, status_reason
-from fhir_io.validate import Level, Validator, refuse_r5
-from privacy import Identity
-from vht.state import PatientState
-from vht.store import Store
+from fhir_io.report import ImportReport, Unused, place_of
+from fhir_io.settle import Settlement, Tally
+from fhir_io.spool import Spool
+from fhir_io.versions import Declared
+from privacy.consent import Policy
+from privacy.pseudonyms import KEYED_BYTES
+from vht.store import ShardWriter, Store
+from vht.tables import MERGES
+
+UNIT_BYTES = 8 << 20
+"""About so many bytes of NDJSON are read by one worker at a time."""
+
+LISTED = 10_000
+"""So many of the resources not used are listed in the report; the quarantine has them all."""
+
+_SCRATCH = ".import-"
 
 
-class EnrolmentLike(Protocol):
-    """What enrolling a patient gives back."""
+@dataclass(frozen=True)
+class _Plan:
+    """What is read: the units, and where only some places are wanted, which."""
 
-    @property
-    def pseudonym(self) -> str: ...
-    @property
-    def study_number(self) -> int: ...
-    @property
-    def day_zero(self) -> date: ...
-
-
-class PseudonymiserLike(Protocol):
-    """Stands between identities and pseudonyms; the first enrolment of a patient fixes day 0."""
-
-    def enrol(self, identity: Identity, day_zero: date) -> EnrolmentLike: ...
-
-    def commit(self) -> None:
-        """Make the enrolments durable."""
-        ...
-
-
-@dataclass(eq=False, slots=True)
-class Patient:
-    """A patient of the source while the import runs: facts and what was found about them."""
-
-    facts: PatientFacts
-    numbers: list[int] = field(default_factory=list)
-    readings: list[tuple[int, Reading]] = field(default_factory=list)
-    events: list[tuple[int, Happening]] = field(default_factory=list)
-    seen: set[Any] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class _Draft:
-    """A usable resource that waits for its patient to be known."""
-
-    number: int
-    file: int
-    subject: list[str]
-    content: Reading | Happening
-
-
-class _Import:
-    def __init__(self, validation: Level):
-        self.validator = Validator(validation)
-        self.ledger = Ledger()
-        self.patients = Directory[Patient]("Patient")
-        self.medications = Directory[tuple[int, str | Reason]]("Medication")
-        self.by_identity: dict[Identity, Patient] = {}
-        self.drafts: list[_Draft] = []
-        self.versions: dict[tuple[int, str, str], tuple[tuple[float, int], int]] = {}
-        self.outdated: set[int] = set()
-
-    # -- the pass over the source
-
-    def take(self, record: Record) -> None:
-        resource = record.resource
-        if record.deleted is not None:
-            return
-        if resource is None:
-            self.ledger.refuse(self.ledger.open("other", record.place), Reason.NOT_A_RESOURCE)
-            return
-        kind = resource["resourceType"]
-        number = self.ledger.open(public_type(kind), record.place)
-        refuse_r5(resource, record.place)
-        if kind not in NEEDED_TYPES:
-            self.ledger.refuse(number, Reason.TYPE_NOT_NEEDED)
-        elif not self.validator.accepts(resource):
-            self.ledger.refuse(number, Reason.INVALID)
-        else:
-            self._register_version(resource, record.place.file, number)
-            reason = status_reason(resource)
-            if reason is Reason.NOT_FINAL and (lost := lost_lesion(resource, reason)) is not None:
-                self._draft(resource, record, number, lost)
-            elif reason is not None:
-                self.ledger.refuse(number, reason)
-            elif kind == "Patient":
-                self._take_patient(resource, record, number)
-            elif kind == "Medication":
-                code = concept_of(resource.get("code"), "medication")
-                name = code if isinstance(code, Reason) else code.name
-                self.medications.add(resource, record.full_url, record.place.file, (number, name))
-            else:
-                self._take_clinical(resource, record, number)
-
-    def _register_version(self, resource: Json, file: int, number: int) -> None:
-        """Note which resource is a newer version of another one in the same file."""
-        own = resource.get("id")
-        if not isinstance(own, str) or resource["resourceType"] not in CLINICAL_TYPES:
-            return
-        key, rank = (file, resource["resourceType"], own), version_rank(resource)
-        held = self.versions.get(key)
-        if held is None or rank > held[0]:
-            if held is not None:
-                self.outdated.add(held[1])
-            self.versions[key] = (rank, number)
-        elif rank < held[0]:
-            self.outdated.add(number)
-
-    def _take_patient(self, resource: Json, record: Record, number: int) -> None:
-        facts = read_patient(resource, record.full_url)
-        if facts is None:
-            self.ledger.refuse(number, Reason.NO_IDENTITY)
-            return
-        known = self.by_identity.get(facts.identity)
-        if known is None:
-            known = self.by_identity[facts.identity] = Patient(facts)
-        elif not known.facts.agrees_with(facts):
-            self.ledger.refuse(number, Reason.CONFLICTING_PATIENT)
-            self.patients.add(resource, record.full_url, record.place.file, Patient(facts))
-            return
-        known.numbers.append(number)
-        self.patients.add(resource, record.full_url, record.place.file, known)
-
-    def _take_clinical(self, resource: Json, record: Record, number: int) -> None:
-        content: Reading | Happening | Reason
-        if resource["resourceType"] == "Observation":
-            content = read_observation(resource)
-            if not content.values and content.lesion_lost_on is None:
-                content = content.reason
-        else:
-            content = read_event(resource)
-            if isinstance(content, Happening) and content.concept is None:
-                content = self._inline_medication(resource, content)
-        if isinstance(content, Reason):
-            self.ledger.refuse(number, content)
-            return
-        self._draft(resource, record, number, content)
-
-    def _draft(self, resource: Json, record: Record, number: int, content: Reading | Happening) -> None:
-        names = reference_names(resource.get("subject"), "Patient", resource)
-        if not names:
-            self.ledger.refuse(number, Reason.NO_SUBJECT)
-            return
-        self.drafts.append(_Draft(number, record.place.file, names, content))
-
-    def _inline_medication(self, resource: Json, event: Happening) -> Happening | Reason:
-        """Replace a reference to a contained Medication by its concept."""
-        reference = event.medication or ""
-        if not reference.startswith("#"):
-            return event
-        inner = contained(resource, reference[1:], "Medication")
-        if inner is None:
-            return Reason.UNRESOLVED_MEDICATION
-        code = concept_of(inner.get("code"), "medication")
-        if isinstance(code, Reason):
-            return code
-        return Happening(event.table, code.name, event.start, event.end, event.note)
-
-    # -- after the pass
-
-    def settle(self) -> None:
-        """Give each draft to its patient, or refuse it."""
-        used_medications: set[int] = set()
-        occurrences: Counter[Any] = Counter()
-        for draft in self.drafts:
-            if draft.number in self.outdated:
-                self.ledger.refuse(draft.number, Reason.SUPERSEDED)
-                continue
-            content = draft.content
-            if isinstance(content, Happening) and content.concept is None:
-                found = self._look_up_medication(content, draft.file)
-                if isinstance(found, Reason):
-                    self.ledger.refuse(draft.number, found)
-                    continue
-                medication, content = found
-            else:
-                medication = None
-            patient = self._subject(draft)
-            if patient is None:
-                self.ledger.refuse(draft.number, Reason.UNRESOLVED_SUBJECT)
-                continue
-            key = _content_key(content)
-            occurrences[id(patient), draft.file, key] += 1
-            again = occurrences[id(patient), draft.file, key] if _may_recur(content) else 1
-            if (key, again) in patient.seen:
-                self.ledger.refuse(draft.number, Reason.DUPLICATE)
-                continue
-            patient.seen.add((key, again))
-            if medication is not None:
-                used_medications.add(medication)
-            if isinstance(content, Reading):
-                patient.readings.append((draft.number, content))
-            else:
-                patient.events.append((draft.number, content))
-        self._settle_medications(used_medications)
-
-    def _subject(self, draft: _Draft) -> Patient | None:
-        for name in draft.subject:
-            found = self.patients.find(name, draft.file)
-            if found is not None:
-                return found if self.by_identity.get(found.facts.identity) is found else None
-        return None
-
-    def _look_up_medication(self, event: Happening, file: int) -> tuple[int, Happening] | Reason:
-        reference = {"reference": event.medication}
-        for name in reference_names(reference, "Medication", {}):
-            found = self.medications.find(name, file)
-            if found is not None:
-                number, code = found
-                if isinstance(code, Reason):
-                    return code
-                return number, Happening(event.table, code, event.start, event.end, event.note)
-        return Reason.UNRESOLVED_MEDICATION
-
-    def _settle_medications(self, used: set[int]) -> None:
-        for number, code in self.medications.all():
-            if number in used:
-                self.ledger.use(number)
-            else:
-                self.ledger.refuse(number, code if isinstance(code, Reason) else Reason.TYPE_NOT_NEEDED)
+    files: Source
+    units: list[Unit]
+    keys: list[FileKey]
+    wanted: Wanted | None
 
 
 def import_records(
@@ -253,9 +66,15 @@ def import_records(
     store: Store,
     progress: Callable[[int, int], None] | None = None,
     validation: Literal["full", "shape", "none"] = "shape",
-    fhir_version: str = "R4",
+    fhir_version: Declared | None = None,
+    workers: int = 1,
+    strict: Collection[Reason] = (),
+    retry_unused: Collection[Reason] = (),
+    consent: Policy | None = None,
+    source_name: str = "default",
+    scratch: Path | None = None,
 ) -> ImportReport:
-    """Import FHIR R4 records as pseudonymised patient states.
+    """Import FHIR records as pseudonymised patient states.
 
     Args:
         source: a folder of Bundles, single resources or NDJSON (also gzipped), a bulk-export folder,
@@ -263,107 +82,288 @@ def import_records(
         pseudonymiser: turns identities into pseudonyms and keeps day 0.
         store: receives the states, in one append at the end.
         progress: called with (bytes read, bytes in all).
-        validation: ``full`` validates every needed resource under ``fhir.resources.R4B``, ``shape``
+        validation: ``full`` validates every resource that is used by ``fhir.resources``, ``shape``
             the first few of each structural shape, ``none`` none; values that are used are checked
             one by one at every level.
-        fhir_version: ``R4`` or ``R4B``; both are read with the R4B classes.
+        fhir_version: ``R4``, ``R4B`` or ``R5``; None to tell by the resources.
+        workers: processes that read; what is stored does not depend on it.
+        strict: reasons for which a resource that is not used makes the whole import fail.
+        retry_unused: read only what earlier imports of this source did not use for these reasons.
+        consent: ``opt-in`` or ``opt-out``: patients are used only if their Consents allow research.
+            Who withdrew is erased from the store and kept out.
+        source_name: label of the source; ids are told apart and corrections are found within it.
+        scratch: private folder for what is known while the import runs, such as the keys folder.
 
     Returns:
         The report: read = used + not used, with a reason for each resource that was not used.
 
     Raises:
-        FhirImportError: no FHIR records here, a truncated or foreign file, or FHIR R5. Nothing was
-            written then.
+        FhirImportError: no FHIR records here, a truncated or foreign file, a contradiction to the
+            declared version, or a reason of ``strict``. Nothing was written then.
     """
-    if fhir_version not in ("R4", "R4B"):
-        raise FhirImportError(f"FHIR version '{fhir_version}' is not read; this version reads R4 and R4B")
-    files = open_source(Path(source))
-    work = _Import(validation)
-    for record in read_records(files, progress):
-        work.take(record)
-    work.settle()
-    states = _states(work, pseudonymiser)
-    if files.export_errors:
-        work.ledger.notes[Note.EXPORT_ERRORS] += files.export_errors
-    pseudonymiser.commit()  # before the states: an enrolment without states does no harm
-    return work.ledger.report(
-        **_totals(states),
-        patients=len(states),
-        rows_added=store.append(states) if states else 0,
-        files=len(files.files),
-        files_ignored=files.ignored,
+    if workers < 1:
+        raise ValueError("an import needs at least one worker")
+    keys = SourceKeys(pseudonymiser, source_name)
+    plan = _plan(Path(source), keys, Quarantine(store.folder), retry_unused)
+    options = Options(validation, fhir_version, consents=consent is not None)
+    with _private_folder(scratch) as folder:
+        spool = Spool(folder, keys)
+        try:
+            for extract in _extracts(plan, options, workers, progress):
+                spool.ingest(extract)
+            return _store(spool, plan, pseudonymiser, store, strict, retry_unused, consent)
+        finally:
+            spool.close()
+
+
+# -- reading
+
+
+def _plan(source: Path, keys: SourceKeys, quarantine: Quarantine, retry_unused: Collection[Reason]) -> _Plan:
+    files = open_source(source)
+    made = units(files, UNIT_BYTES)
+    root = source if source.is_dir() else source.parent
+    file_keys = [
+        (keys.file(str(path.relative_to(root))), stamp.size)
+        for path, stamp in zip(files.files, files.stamps, strict=True)
+    ]
+    if not retry_unused:
+        return _Plan(files, made, file_keys, None)
+    wanted = quarantine.wanted([reason.code for reason in retry_unused])
+    if not any(key in wanted.places for key in file_keys):
+        raise FhirImportError(
+            "no import of this source left resources unused for these reasons, or its files changed since; "
+            "import the source again without --retry-unused"
+        )
+    return _Plan(files, made, file_keys, wanted)
+
+
+def _extracts(
+    plan: _Plan, options: Options, workers: int, progress: Callable[[int, int], None] | None
+) -> Iterator[Extract]:
+    """Extracts of all units in their order, whoever read them."""
+    done, total = 0, plan.files.total_bytes
+    jobs = [(unit, _wanted(plan, unit)) for unit in plan.units]
+    found = _in_this_process(jobs, options) if workers == 1 else _in_workers(jobs, options, workers)
+    for (unit, _), extract in zip(jobs, found, strict=True):
+        yield extract
+        done += unit.size
+        if progress:
+            progress(done, total)
+
+
+Job = tuple[Unit, frozenset[tuple[str, int, int]] | None]
+
+
+def _wanted(plan: _Plan, unit: Unit) -> frozenset[tuple[str, int, int]] | None:
+    if plan.wanted is None:
+        return None
+    return plan.wanted.places.get(plan.keys[unit.place.file - 1], frozenset())
+
+
+def _in_this_process(jobs: list[Job], options: Options) -> Iterator[Extract]:
+    extractor = Extractor(options)
+    for job in jobs:
+        yield _extract(extractor, job)
+
+
+def _in_workers(jobs: list[Job], options: Options, workers: int) -> Iterator[Extract]:
+    """A few units ahead of the one that is taken in, so that memory does not grow with the source."""
+    waiting: deque[Future[Extract]] = deque()
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (options,)) as pool:
+        try:
+            for job in jobs:
+                waiting.append(pool.submit(_work, job))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+_worker: list[Extractor] = []
+
+
+def _start_worker(options: Options) -> None:
+    _worker.append(Extractor(options))
+
+
+def _work(job: Job) -> Extract:
+    return _extract(_worker[0], job)
+
+
+def _extract(extractor: Extractor, job: Job) -> Extract:
+    unit, wanted = job
+    records = read_unit(unit)
+    if wanted is not None:
+        records = (record for record in records if _is_wanted(record, wanted))
+    return extractor.extract(records, unit.place.file)
+
+
+def _is_wanted(record: Record, wanted: frozenset[tuple[str, int, int]]) -> bool:
+    """Patients and medications are read for those who refer to them."""
+    kind = record.resource["resourceType"] if record.resource is not None else None
+    place = record.place
+    return kind in ("Patient", "Medication") or (place.unit, place.number, place.inner) in wanted
+
+
+# -- settling and writing
+
+
+def _store(
+    spool: Spool,
+    plan: _Plan,
+    pseudonymiser: PseudonymiserLike,
+    store: Store,
+    strict: Collection[Reason],
+    retry_unused: Collection[Reason],
+    policy: Policy | None,
+) -> ImportReport:
+    settle_patients(spool)
+    find = Finder(spool, KEYED_BYTES, pseudonymiser.recall)
+    join_linked(spool, find)
+    resolve_subjects(spool, find)
+    consent = persons_without_consent(spool, find, pseudonymiser, policy)
+    versions = Versions(spool, store)
+    with store.writer() as writer:
+        settlement = Settlement(
+            spool,
+            versions,
+            store,
+            writer,
+            enrol=pseudonymiser.enrol,
+            enrolled=pseudonymiser.enrolled,
+            refused_persons=consent.refused,
+            name_length=KEYED_BYTES,
+        )
+        settlement.run()
+        facts = writer.rows
+        for table in versions.retractions(store):
+            writer.write("retractions", table)
+        _write_merges(spool, pseudonymiser, writer)
+        tally = settlement.tally
+        tally.used.update(consent.used)
+        if versions.shared:
+            tally.notes[Note.SHARED_ID] += versions.shared
+        report = _report(spool, plan, tally, writer, retracted=writer.rows - facts)
+        _refuse_strictly(report, strict)
+        for person, since in consent.withdrawn.items():
+            pseudonymiser.suppress(person, since)
+        pseudonymiser.remember(_names_of_enrolled(spool))
+        pseudonymiser.commit()  # before the states: an enrolment without states does no harm
+    store.erase(consent.withdrawn)
+    _quarantine(spool, plan, store, retry_unused)
+    return report
+
+
+def _write_merges(spool: Spool, pseudonymiser: PseudonymiserLike, writer: ShardWriter) -> None:
+    """Patients of earlier imports who turned out to be another one."""
+    rows = []
+    for person, into in spool.rows("SELECT person, into_person FROM merged ORDER BY person"):
+        before, after = pseudonymiser.enrolled(person), pseudonymiser.enrolled(into)
+        if before is not None and after is not None:
+            rows.append((person, into, float((before.day_zero - after.day_zero).days)))
+    if rows:
+        writer.write("merges", pa.table(list(zip(*rows, strict=True)), schema=MERGES))
+
+
+def _names_of_enrolled(spool: Spool) -> Iterator[tuple[bytes, str]]:
+    """(name, person) of every name that one enrolled person of the source alone answers to."""
+    return spool.rows(
+        "SELECT hash, min(owner) FROM (SELECT hash, coalesce(into_person, person) AS owner FROM name"
+        " JOIN patient USING (number) LEFT JOIN merged USING (person)) GROUP BY hash"
+        " HAVING min(owner) = max(owner) AND min(owner) IN (SELECT person FROM enrolled)"
     )
 
 
-def _states(work: _Import, pseudonymiser: PseudonymiserLike) -> list[PatientState]:
-    states = []
-    for identity, patient in work.by_identity.items():
-        moments = [reading.at for _, reading in patient.readings if reading.at and reading.values]
-        moments += [event.start for _, event in patient.events if event.start]
-        if not moments:
-            _refuse_undated(work.ledger, patient)
-            continue
-        latest = max(moment.calendar_date for moment in moments)
-        enrolment = pseudonymiser.enrol(identity, latest)
-        state = build_state(
-            patient.facts,
-            [reading for _, reading in patient.readings],
-            [event for _, event in patient.events],
-            pseudonym=enrolment.pseudonym,
-            study_number=enrolment.study_number,
-            day_zero=enrolment.day_zero,
-            notes=work.ledger.notes,
-        )
-        states.append(state)
-        _settle_used(work.ledger, patient)
-    return states
+def _report(spool: Spool, plan: _Plan, tally: Tally, writer: ShardWriter, retracted: int) -> ImportReport:
+    not_used: Counter[tuple[str, Reason]] = Counter()
+    for kind, count in spool.not_needed.items():
+        not_used[kind, Reason.TYPE_NOT_NEEDED] += count
+    for kind, code, count in spool.rows("SELECT kind, reason, count(*) FROM refused GROUP BY 1, 2"):
+        not_used[kind, Reason[code.upper()]] += count
+    if spool.read != not_used.total() + tally.used.total():
+        raise RuntimeError("a resource was neither used nor refused, or both")
+    listed = spool.rows(
+        "SELECT file, unit, place, inner, kind, reason FROM refused WHERE reason <> ?"
+        " ORDER BY file, place, inner LIMIT ?",
+        (Reason.TYPE_NOT_NEEDED.code, LISTED),
+    )
+    files = len(plan.files.files)
+    notes = Counter(tally.notes)
+    if plan.files.export_errors:
+        notes[Note.EXPORT_ERRORS] += plan.files.export_errors
+    return ImportReport(
+        read=spool.read,
+        used_by_type=dict(sorted(tally.used.items())),
+        not_used_by_type=dict(sorted(not_used.items(), key=lambda item: (item[0][0], item[0][1].name))),
+        unused=[Unused(k, place_of(file, files, *at), Reason[r.upper()]) for file, *at, k, r in listed],
+        parts_not_used={Reason[code.upper()]: n for code, n in sorted(tally.parts.items())},
+        notes=dict(notes),
+        values=dict(sorted(tally.values.items())),
+        intervals=dict(sorted(tally.intervals.items())),
+        derived=dict(sorted(tally.derived.items())),
+        events=dict(sorted(tally.events.items())),
+        patients=tally.patients,
+        rows_added=writer.rows,
+        retracted=retracted,
+        deletions=spool.deletions,
+        files=files,
+        files_ignored=plan.files.ignored,
+        versions=dict(sorted(Counter(" and ".join(sorted(v)) for v in spool.versions.values() if v).items())),
+    )
 
 
-def _refuse_undated(ledger: Ledger, patient: Patient) -> None:
-    for number, reading in patient.readings:
-        ledger.refuse(number, reading.reason)
-    for number, _ in patient.events:
-        ledger.refuse(number, Reason.NO_DATE)
-    for number in patient.numbers:
-        ledger.refuse(number, Reason.NO_EVENTS)
+def _refuse_strictly(report: ImportReport, strict: Collection[Reason]) -> None:
+    by_reason = report.by_reason()
+    broken = [reason for reason in strict if by_reason.get(reason)]
+    if not broken:
+        return
+    told = []
+    for reason in broken:
+        first = next((str(u.place) for u in report.unused if u.reason is reason), None)
+        told.append(f"{reason.code}: {by_reason[reason]:,} resources" + (f", first {first}" if first else ""))
+    raise FhirImportError(
+        f"--strict forbids what this import found: {'; '.join(told)}. Nothing was imported; correct the "
+        "source or the mapping, or allow these reasons"
+    )
 
 
-def _settle_used(ledger: Ledger, patient: Patient) -> None:
-    first, *others = patient.numbers
-    ledger.use(first)
-    for number in others:
-        ledger.refuse(number, Reason.DUPLICATE)
-    for number, reading in patient.readings:
-        if reading.values:
-            ledger.use(number)
-            ledger.parts.update(reading.reasons)
-        else:
-            ledger.refuse(number, reading.reason)
-    for number, event in patient.events:
-        ledger.use(number)
-        if event.note is not None:
-            ledger.notes[event.note] += 1
+def _quarantine(spool: Spool, plan: _Plan, store: Store, retried: Collection[Reason]) -> None:
+    quarantine = Quarantine(store.folder)
+    if plan.wanted is not None:
+        quarantine.remove([reason.code for reason in retried], plan.keys)
+    if not store.exists():
+        return
+    rows = spool.rows(
+        "SELECT file, unit, place, inner, kind, reason FROM refused WHERE reason NOT IN (?, ?)"
+        " ORDER BY file, place, inner",
+        (Reason.TYPE_NOT_NEEDED.code, Reason.DUPLICATE.code),
+    )
+    quarantine.add((*plan.keys[file - 1], *rest) for file, *rest in rows)
 
 
-def _content_key(content: Reading | Happening) -> Any:
-    """What makes two resources the same for the state, whatever ids servers gave them."""
-    if isinstance(content, Happening):
-        return content.table, content.concept, content.start, content.end
-    values = tuple((v.quantity, v.value) for v in content.values)
-    return content.at, values, content.site, content.lesion_lost_on
+@contextmanager
+def _private_folder(scratch: Path | None) -> Iterator[Path]:
+    """A folder that only this user can read, removed afterwards; what a killed import left goes too."""
+    if scratch is not None:
+        for left in scratch.glob(f"{_SCRATCH}*"):
+            if not _is_running(left.name.removeprefix(_SCRATCH).partition("-")[0]):
+                shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-", dir=scratch))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _may_recur(content: Reading | Happening) -> bool:
-    """Two lesions of one size on one day are two; only a second file's copy of them is a duplicate."""
-    return isinstance(content, Reading) and any(v.quantity == LESION for v in content.values)
-
-
-def _totals(states: list[PatientState]) -> dict[str, dict[str, int]]:
-    kept: Counter[str] = Counter()
-    derived: Counter[str] = Counter()
-    for state in states:
-        for observation in state.observations:
-            (derived if observation.origin == "derived" else kept)[observation.quantity] += 1
-    tables = ("conditions", "medications", "procedures")
-    events = {table: sum(len(getattr(state, table)) for state in states) for table in tables}
-    return {"values": dict(sorted(kept.items())), "derived": dict(sorted(derived.items())), "events": events}
+def _is_running(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass
+    return True

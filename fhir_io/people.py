@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from fhir_io.reasons import Reason
@@ -26,14 +26,14 @@ def settle_patients(spool: Spool) -> None:
     that lead to it lead to nobody.
     """
     spool.execute(
-        "CREATE TABLE person (id TEXT PRIMARY KEY, number INT, file INT, unit TEXT, place INT, sex TEXT,"
-        " born_first INT, born_last INT, vital TEXT, died_ordinal INT, died_fraction REAL)"
+        "CREATE TABLE person (id TEXT PRIMARY KEY, number INT, file INT, unit TEXT, place INT, inner INT,"
+        " sex TEXT, born_first INT, born_last INT, vital TEXT, died_ordinal INT, died_fraction REAL)"
     )
     refused: list[tuple[Any, ...]] = []
     strangers: list[tuple[str, int]] = []
     persons: list[tuple[Any, ...]] = []
     query = "SELECT * FROM patient ORDER BY person, number"  # sorted first, so it may be written to meanwhile
-    for person, group in itertools.groupby(spool.rows(query), key=lambda row: row[4]):
+    for person, group in itertools.groupby(spool.rows(query), key=lambda row: row[5]):
         rows = list(group)
         newest = _newest(rows)
         kept = [row for row in rows if row[0] in newest]
@@ -101,7 +101,7 @@ class Finder:
             file: ordinal of the file that refers.
         """
         for name in split_names(names, self._length):
-            found = self._owner("hash = ? AND file = ?", (name, file))
+            found = self._owner("hash = ? AND name.file = ?", (name, file))
             if found is None:
                 found = self._owner("hash = ?", (name,))
             if found is None:
@@ -132,14 +132,6 @@ def resolve_subjects(spool: Spool, find: Finder) -> None:
     _set_persons(spool, found)
 
 
-def unique_names(spool: Spool) -> Iterator[tuple[bytes, str]]:
-    """(name, person) of every name that only one person of the source answers to."""
-    return spool.rows(  # type: ignore[return-value]
-        "SELECT hash, min(person) FROM name JOIN patient USING (number) GROUP BY hash"
-        " HAVING min(person) = max(person) AND min(person) NOT LIKE '!%'"
-    )
-
-
 # ---------------------------------------------------------------------------------------------------
 
 
@@ -147,9 +139,9 @@ def _newest(rows: list[tuple[Any, ...]]) -> set[int]:
     """Numbers of the rows that no newer version of the same resource replaces."""
     best: dict[bytes, tuple[float, int]] = {}
     for row in rows:
-        if row[11] is not None:
-            best[row[11]] = max(best.get(row[11], (0.0, 0)), row[12:14])
-    return {row[0] for row in rows if row[11] is None or row[12:14] == best[row[11]]}
+        if row[12] is not None:
+            best[row[12]] = max(best.get(row[12], (0.0, 0)), row[13:15])
+    return {row[0] for row in rows if row[12] is None or row[13:15] == best[row[12]]}
 
 
 def _agree(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
@@ -157,25 +149,23 @@ def _agree(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
 
     A bare resource id is unique in one server only: then both must be known and the same.
     """
-    if one[14]:
-        return one[6] is not None and one[5:8] == other[5:8]
-    born = None in (one[6], other[6]) or (one[6] <= other[7] and other[6] <= one[7])
-    return born and ("unknown" in (one[5], other[5]) or one[5] == other[5])
+    if one[15]:
+        return one[7] is not None and one[6:9] == other[6:9]
+    born = None in (one[7], other[7]) or (one[7] <= other[8] and other[7] <= one[8])
+    return born and ("unknown" in (one[6], other[6]) or one[6] == other[6])
 
 
 def _person(person: str, rows: list[tuple[Any, ...]]) -> tuple[Any, ...]:
     first = rows[0]
-    sex = next((row[5] for row in rows if row[5] != "unknown"), "unknown")
-    born = min(
-        (row[6:8] for row in rows if row[6] is not None), key=lambda b: b[1] - b[0], default=(None, None)
-    )
-    vital = max(rows, key=lambda row: (row[8] == "deceased", row[9] is not None, row[8] == "alive"))
-    return person, *first[:4], sex, *born, *vital[8:11]
+    sex = next((row[6] for row in rows if row[6] != "unknown"), "unknown")
+    dated = [row[7:9] for row in rows if row[7] is not None]
+    born = min(dated, key=lambda b: b[1] - b[0], default=(None, None))
+    vital = max(rows, key=lambda row: (row[9] == "deceased", row[10] is not None, row[9] == "alive"))
+    return person, *first[:5], sex, *born, *vital[9:12]
 
 
 def _refusal(row: tuple[Any, ...], reason: Reason) -> tuple[Any, ...]:
-    number, file, unit, place = row[:4]
-    return number, file, unit, place, "Patient", reason.code
+    return *row[:5], "Patient", reason.code
 
 
 def _write(
@@ -184,11 +174,11 @@ def _write(
     refused: list[tuple[Any, ...]],
     strangers: list[tuple[str, int]],
 ) -> None:
-    spool.database.executemany("INSERT INTO person VALUES (?,?,?,?,?,?,?,?,?,?,?)", persons)
+    spool.database.executemany("INSERT INTO person VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", persons)
     spool.refuse(refused)
     spool.database.executemany("UPDATE patient SET person = ? WHERE number = ?", strangers)
     for rows in (persons, refused, strangers):
-        rows.clear()  # type: ignore[attr-defined]
+        rows.clear()
 
 
 def _set_persons(spool: Spool, found: list[tuple[str, int]]) -> None:

@@ -59,7 +59,7 @@ class Note(Enum):
     NO_BIRTH_DATE = "No usable date of birth: age is not known."
     UNIT_FROM_TEXT = "Unit read from its text, since the unit had no usable code."
     SUM_NOT_DERIVED = "Date on which a lesion could not be used: no sum of diameters was derived."
-    DECEASED = "Patient recorded as deceased (the state has no field for it)."
+    SHARED_ID = "Ids that two patients of the source share: read as different resources."
     EXPORT_ERRORS = "Error files that the bulk export's manifest lists."
 
     @property

@@ -1,7 +1,7 @@
 """What an import read, what it used and why the rest was not used.
 
-The ledger gives each resource that is read one slot, and a slot holds one outcome; the report counts
-the slots. So what was read is what was used plus what was not used.
+Every resource that is read has one outcome; the report counts them. So what was read is what was used
+plus what was not used.
 """
 
 from __future__ import annotations
@@ -9,67 +9,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from fhir_io.read import Place
 from fhir_io.reasons import Note, Reason
-
-
-@dataclass(slots=True)
-class _Slot:
-    kind: str
-    place: Place
-    reason: Reason | None = None
-    settled: bool = False
-
-
-class Ledger:
-    """One slot for each resource read; settled once, as used or with a reason."""
-
-    def __init__(self) -> None:
-        self._slots: list[_Slot] = []
-        self.parts: Counter[Reason] = Counter()
-        self.notes: Counter[Note] = Counter()
-
-    def open(self, kind: str, place: Place) -> int:
-        """Enter a resource that was read; its number."""
-        self._slots.append(_Slot(kind, place))
-        return len(self._slots) - 1
-
-    def use(self, number: int) -> None:
-        """At least one value of the resource entered a state."""
-        self._settle(number, None)
-
-    def refuse(self, number: int, reason: Reason) -> None:
-        """Nothing of the resource entered a state."""
-        self._settle(number, reason)
-
-    def is_open(self, number: int) -> bool:
-        return not self._slots[number].settled
-
-    def _settle(self, number: int, reason: Reason | None) -> None:
-        slot = self._slots[number]
-        if slot.settled:
-            raise RuntimeError(f"{slot.place}: this {slot.kind} was settled twice")
-        slot.reason, slot.settled = reason, True
-
-    def report(self, **facts: Any) -> ImportReport:
-        """The report; every slot must be settled."""
-        for slot in self._slots:
-            if not slot.settled:
-                raise RuntimeError(f"{slot.place}: this {slot.kind} was neither used nor refused")
-        used = Counter(s.kind for s in self._slots if s.reason is None)
-        not_used = Counter((s.kind, s.reason) for s in self._slots if s.reason is not None)
-        unused = [Unused(s.kind, s.place, s.reason) for s in self._slots if s.reason is not None]
-        return ImportReport(
-            read=len(self._slots),
-            used_by_type=dict(sorted(used.items())),
-            not_used_by_type=dict(sorted(not_used.items(), key=lambda item: (item[0][0], item[0][1].name))),
-            unused=[u for u in unused if u.reason is not Reason.TYPE_NOT_NEEDED],
-            parts_not_used=dict(self.parts),
-            notes=dict(self.notes),
-            **facts,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +23,11 @@ class Unused:
     reason: Reason
 
 
+def place_of(file: int, files: int, unit: str, number: int, inner: int) -> Place:
+    """A place from what is kept of it."""
+    return Place(file, files, unit, number, inner)
+
+
 @dataclass(frozen=True)
 class ImportReport:
     """The account of one import. It holds counts and places; no value, identifier or file name.
@@ -88,13 +35,18 @@ class ImportReport:
     Attributes:
         read: resources read.
         used_by_type, not_used_by_type: counts by resource type, the latter by (type, reason).
-        unused: each resource not used, save those of types that are not needed.
+        unused: resources not used, save those of types that are not needed; at most the first 10,000,
+            the store's quarantine has them all.
         parts_not_used: components of used Observations that were not used, by reason.
         notes: what is worth knowing about resources that were used.
-        values: values kept, by quantity; derived: values derived, by quantity.
-        events: events kept, by table.
+        values: values kept, by quantity; intervals: bounds and ranges kept, by quantity; derived: values
+            derived, by quantity.
+        events: events and recorded absences kept, by table.
         patients: patients whose states were made; rows_added: rows new to the store.
+        retracted: resources of which the store held, or may yet get, values that are not shown any more.
+        deletions: resources that the source says were deleted.
         files: files read; files_ignored: files beside them that hold no FHIR records.
+        versions: files by FHIR version; R4 stands for R4B too.
     """
 
     read: int
@@ -104,12 +56,16 @@ class ImportReport:
     parts_not_used: dict[Reason, int]
     notes: dict[Note, int]
     values: dict[str, int]
+    intervals: dict[str, int]
     derived: dict[str, int]
     events: dict[str, int]
     patients: int
     rows_added: int
+    retracted: int
+    deletions: int
     files: int
     files_ignored: int
+    versions: dict[str, int]
 
     @property
     def used(self) -> int:
@@ -141,11 +97,15 @@ class ImportReport:
             "files_ignored": self.files_ignored,
             "patients": self.patients,
             "rows_added": self.rows_added,
+            "retracted": self.retracted,
+            "deletions": self.deletions,
+            "versions": self.versions,
             "used_by_type": self.used_by_type,
             "not_used_by_type": not_used,
             "parts_not_used": {r.code: n for r, n in sorted(self.parts_not_used.items(), key=_name)},
             "notes": {n.code: c for n, c in sorted(self.notes.items(), key=_name)},
             "values": self.values,
+            "intervals": self.intervals,
             "derived": self.derived,
             "events": self.events,
             "reasons": {r.code: r.value for r in sorted(self._reasons(), key=lambda r: r.name)},
@@ -159,6 +119,7 @@ class ImportReport:
             f"{self.patients} patients from {self.files} files"
             + (f" ({self.files_ignored} other files ignored)" if self.files_ignored else ""),
             f"read {self.read:,} resources = used {self.used:,} + not used {self.not_used:,}",
+            "files by FHIR version: " + ", ".join(f"{v} {n}" for v, n in self.versions.items()),
             "",
             f"{'used':<58}{'resources':>10}",
             *(f"  {kind:<56}{count:>10,}" for kind, count in self.used_by_type.items()),
@@ -169,6 +130,7 @@ class ImportReport:
             lines.append(f"  {reason.code:<56}{total:>10,}")
             lines.append(f"    {reason.value}")
         lines += _section("values kept", self.values)
+        lines += _section("bounds and ranges kept", self.intervals)
         lines += _section("values derived", self.derived)
         lines += _section("events kept", self.events)
         lines += _section("parts of used resources, not used", _named(self.parts_not_used))

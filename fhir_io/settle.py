@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
 from fhir_io.assemble import Clock, rows_of
 from fhir_io.corrections import Rank, Versions, scoped
+from fhir_io.identities import EnrolmentLike
 from fhir_io.people import NOBODY
 from fhir_io.reasons import Note, Reason
 from fhir_io.spool import Spool, content_of, split_names
@@ -33,23 +34,12 @@ _AGE = {
 }
 
 
-class EnrolmentLike(Protocol):
-    """What enrolling a patient gives back."""
-
-    @property
-    def study_number(self) -> int: ...
-    @property
-    def day_zero(self) -> date: ...
-    @property
-    def born(self) -> tuple[int, int] | None: ...
-
-
 @dataclass(slots=True)
 class Draft:
     """One resource of one person that may be used."""
 
     number: int
-    place: tuple[int, str, int]
+    place: tuple[int, str, int, int]
     kind: str
     last: int | None
     medication: bytes | None
@@ -115,6 +105,7 @@ class Settlement:
         self._refused: list[tuple[Any, ...]] = []
         self._rows: dict[str, list[tuple[Any, ...]]] = {}
         self._used_medications: set[int] = set()
+        spool.execute("CREATE TABLE enrolled (person TEXT PRIMARY KEY)")
         self.tally = Tally()
 
     def run(self) -> None:
@@ -144,8 +135,9 @@ class Settlement:
     def _persons(self) -> Iterator[tuple[str, tuple[Any, ...] | None, list[Draft]]]:
         """(person, facts or None, drafts), both sorted and merged by person."""
         query = (
-            "SELECT subject.person, draft.number, draft.file, unit, place, kind, last, medication, content, record,"
-            " updated, version FROM draft JOIN subject ON subject.id = draft.subject ORDER BY 1, 2"
+            "SELECT subject.person, draft.number, draft.file, unit, place, inner, kind, last, medication,"
+            " content, record, updated, version FROM draft JOIN subject ON subject.id = draft.subject"
+            " ORDER BY 1, 2"
         )
         groups = itertools.groupby(self._spool.rows(query), key=lambda row: row[0])
         facts = self._spool.rows("SELECT * FROM person ORDER BY id")
@@ -179,9 +171,10 @@ class Settlement:
             if facts is not None:
                 self._refuse_patient(facts, Reason.NO_EVENTS)
             return
-        born = (facts[6], facts[7]) if facts is not None and facts[6] is not None else None
+        born = (facts[7], facts[8]) if facts is not None and facts[7] is not None else None
         zero = before.day_zero if before is not None else date.fromordinal(latest or 1)
         enrolment = self._enrol(person, zero, born)
+        self._spool.execute("INSERT INTO enrolled VALUES (?)", (person,))
         clock = Clock(enrolment.day_zero.toordinal(), born or enrolment.born)
         self.tally.patients += 1
         if facts is not None:
@@ -206,9 +199,9 @@ class Settlement:
     def _facts(self, person: str, drafts: list[Draft], clock: Clock, held: Held) -> None:
         reread = {draft.record for draft in drafts if draft.record is not None}
         elsewhere = Counter[Any]()
-        for record, content in held.contents.items():
-            if record not in reread:
-                elsewhere.update(content)
+        for resource, said in held.contents.items():
+            if resource not in reread:
+                elsewhere.update(said)
         seen: set[Any] = set()
         occurrences = Counter[Any]()
         lesions: list[tuple[float, float]] = []
@@ -286,16 +279,19 @@ class Settlement:
             self.tally.notes[Note.NO_BIRTH_DATE] += 1
         elif uncertainty:
             self.tally.notes[Note.PARTIAL_BIRTH_DATE] += 1
-        vital, ordinal, fraction = facts[8:11]
+        vital, ordinal, fraction = facts[9:12]
         died = None if ordinal is None else clock.day((ordinal, fraction))
-        row = person, enrolment.study_number, facts[5], age, uncertainty, vital, died
+        row = person, enrolment.study_number, facts[6], age, uncertainty, vital, died
         if row != held.patient:
             self._rows.setdefault("patients", []).append(row)
 
     def _look_up_medication(self, draft: Draft) -> bool:
         """Put the concept of the Medication that a draft refers to into its content; refuse it if none is."""
         for name in split_names(draft.medication or b"", self._length):
-            for where, values in (("hash = ? AND file = ?", (name, draft.place[0])), ("hash = ?", (name,))):
+            for where, values in (
+                ("hash = ? AND medication_name.file = ?", (name, draft.place[0])),
+                ("hash = ?", (name,)),
+            ):
                 found = (
                     list(
                         self._spool.rows(
@@ -321,14 +317,12 @@ class Settlement:
         return False
 
     def _settle_medications(self) -> None:
-        for number, file, unit, place, concept, reason in self._spool.rows(
-            "SELECT number, file, unit, place, concept, reason FROM medication ORDER BY number"
-        ):
-            if number in self._used_medications:
+        for *at, concept, reason in self._spool.rows("SELECT * FROM medication ORDER BY number"):
+            if at[0] in self._used_medications:
                 self.tally.used["Medication"] += 1
             else:
                 why = Reason.TYPE_NOT_NEEDED.code if concept is not None else reason
-                self._refused.append((number, file, unit, place, "Medication", why))
+                self._refused.append((*at, "Medication", why))
 
     # -- the store
 
@@ -345,7 +339,7 @@ class Settlement:
             columns = (table.column(c).to_pylist() for c in ("record", "updated", "version", "shard"))
             for record, *rank in zip(*columns, strict=True):
                 if record is not None:
-                    best[record] = max(best.get(record, (0.0, 0, 0)), tuple(rank))  # type: ignore[arg-type]
+                    best[record] = max(best.get(record, (0.0, 0, 0)), tuple(rank))
         for name, table in tables.items():
             width = len(TABLES[name].names)
             for values in zip(*(table.column(c).to_pylist() for c in table.column_names), strict=True):
@@ -362,8 +356,8 @@ class Settlement:
         for name, rows in self._rows.items():
             schema = STORED[name]
             columns = [
-                pa.array(column, kind.type)
-                for column, kind in zip(zip(*rows, strict=True), schema, strict=True)
+                pa.array(values, kind.type)
+                for values, kind in zip(zip(*rows, strict=True), schema, strict=True)
             ]
             self._writer.write(name, pa.table(columns, schema=schema))
         self._rows.clear()
@@ -374,16 +368,23 @@ class Settlement:
         self._refused.append((draft.number, *draft.place, draft.kind, reason.code))
 
     def _refuse_patient(self, facts: tuple[Any, ...], reason: Reason) -> None:
-        self._refused.append((*facts[1:5], "Patient", reason.code))
+        self._refused.append((*facts[1:6], "Patient", reason.code))
 
 
 # ---------------------------------------------------------------------------------------------------
 
 
 def _draft(row: tuple[Any, ...]) -> Draft:
-    _, number, file, unit, place, kind, last, medication, content, record, updated, version = row
+    _, number, file, unit, place, inner, kind, last, medication, content, record, updated, version = row
     return Draft(
-        number, (file, unit, place), kind, last, medication, content_of(content), record, (updated, version)
+        number,
+        (file, unit, place, inner),
+        kind,
+        last,
+        medication,
+        content_of(content),
+        record,
+        (updated, version),
     )
 
 

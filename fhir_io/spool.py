@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -27,20 +27,43 @@ _UNIQUE_LENGTH = 32
 """Characters of an id from which on it is taken for unique in the world: those of a UUID or a digest."""
 
 _SCHEMA = """
-CREATE TABLE refused (number INTEGER PRIMARY KEY, file INT, unit TEXT, place INT, kind TEXT, reason TEXT);
-CREATE TABLE patient (number INTEGER PRIMARY KEY, file INT, unit TEXT, place INT, person TEXT, sex TEXT,
-    born_first INT, born_last INT, vital TEXT, died_ordinal INT, died_fraction REAL, record BLOB,
-    updated REAL, version INT, bare INT);
+CREATE TABLE refused (number INTEGER PRIMARY KEY, file INT, unit TEXT, place INT, inner INT, kind TEXT,
+    reason TEXT);
+CREATE TABLE patient (number INTEGER PRIMARY KEY, file INT, unit TEXT, place INT, inner INT, person TEXT,
+    sex TEXT, born_first INT, born_last INT, vital TEXT, died_ordinal INT, died_fraction REAL, record BLOB,
+    updated REAL, version INT, bare INT, since REAL);
+CREATE TABLE consent (number INTEGER PRIMARY KEY, file INT, unit TEXT, place INT, inner INT, names BLOB,
+    content BLOB);
 CREATE TABLE name (hash BLOB, file INT, number INT);
 CREATE TABLE link (number INT, type TEXT, names BLOB);
-CREATE TABLE medication (number INTEGER PRIMARY KEY, file INT, unit TEXT, place INT, concept TEXT, reason TEXT,
-    used INT DEFAULT 0);
+CREATE TABLE medication (number INTEGER PRIMARY KEY, file INT, unit TEXT, place INT, inner INT,
+    concept TEXT, reason TEXT);
 CREATE TABLE medication_name (hash BLOB, file INT, number INT);
 CREATE TABLE subject (id INTEGER PRIMARY KEY, file INT, names BLOB, person TEXT);
-CREATE TABLE draft (number INTEGER PRIMARY KEY, file INT, unit TEXT, place INT, kind TEXT, subject INT, last INT,
-    medication BLOB, content BLOB, record BLOB, updated REAL, version INT);
+CREATE TABLE draft (number INTEGER PRIMARY KEY, file INT, unit TEXT, place INT, inner INT, kind TEXT,
+    subject INT, last INT, medication BLOB, content BLOB, record BLOB, updated REAL, version INT);
 CREATE TABLE said (record BLOB, updated REAL, version INT, reason TEXT, weak INT);
 """
+
+
+class Keyed(Protocol):
+    """Keyed hashes of what must not lie on the disk."""
+
+    def name(self, name: str) -> bytes:
+        """Of a name under which a patient or medication may be known."""
+        ...
+
+    def record(self, resource: str) -> bytes:
+        """Of a resource, ``Type/id``."""
+        ...
+
+    def pseudonym(self, identity: Identity) -> str:
+        """Of a patient."""
+        ...
+
+    def suppressed_since(self, identity: Identity) -> int | None:
+        """Seconds since 1970 at which a patient withdrew consent; None for one who did not."""
+        ...
 
 
 class Spool:
@@ -48,26 +71,18 @@ class Spool:
 
     Args:
         folder: a private folder that exists.
-        hash_name: keyed hash of a name under which a patient or medication may be known.
-        hash_record: keyed hash of a resource, ``Type/id``.
-        pseudonym: of an identity.
+        keyed: stands for names and identities.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        hash_name: Callable[[str], bytes],
-        hash_record: Callable[[str], bytes],
-        pseudonym: Callable[[Identity], str],
-    ):
+    def __init__(self, folder: Path, keyed: Keyed):
         self.database = sqlite3.connect(folder / "spool.sqlite", isolation_level=None)
         for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{CACHE_KIB}"):
             self.database.execute(f"PRAGMA {pragma}")
         self.database.execute(f"PRAGMA temp_store_directory = '{folder}'")
         self.database.executescript(_SCHEMA)
         self.database.execute("BEGIN")
-        self._hash_name, self._hash_record, self._pseudonym = hash_name, hash_record, pseudonym
+        self._keyed = keyed
+        self.versions: dict[int, set[str]] = {}
         self.read = 0
         self.deletions = 0
         self.not_needed: Counter[str] = Counter()
@@ -82,19 +97,30 @@ class Spool:
         self.read += extract.read
         self.not_needed.update(extract.not_needed)
         self.deletions += len(extract.deleted)
+        self.versions.setdefault(extract.file, set()).update(extract.versions)
         file, record = extract.file, self._record
         # numbers follow the order of reading within each list; what matters is that they follow the units
         start = self._number(len(extract.refused))
         self._many(
-            "INSERT INTO refused VALUES (?,?,?,?,?,?)",
-            [(start + i, file, *row[:4]) for i, row in enumerate(extract.refused)],
+            "INSERT INTO refused VALUES (?,?,?,?,?,?,?)",
+            [(start + i, file, *row[0], row[1], row[2]) for i, row in enumerate(extract.refused)],
         )
         said = [
-            (record(row[4]), row[5], row[6], row[3], _is_weak(row[4])) for row in extract.refused if row[4]
+            (record(name), updated, version, reason, _is_weak(name))
+            for _, _, reason, name, updated, version in extract.refused
+            if name
         ]
         said += [(record(name), 0.0, 0, Reason.DELETED.code, _is_weak(name)) for name in extract.deleted]
         self._patients(extract)
         self._medications(extract)
+        start = self._number(len(extract.consents))
+        self._many(
+            "INSERT INTO consent VALUES (?,?,?,?,?,?,?)",
+            [
+                (start + i, file, *at, self._names(names), content)
+                for i, (at, names, content) in enumerate(extract.consents)
+            ],
+        )
         subjects = self._next_subject
         self._next_subject += len(extract.subjects)
         self._many(
@@ -104,20 +130,20 @@ class Spool:
         start = self._number(len(extract.drafts))
         drafts = []
         for number, row in enumerate(extract.drafts, start):
-            unit, place, kind, subject, last, medication, content, resource, updated, version = row
+            at, kind, subject, last, medication, content, resource, updated, version = row
             key = record(resource) if resource else None
+            joined = self._names(medication) if medication else None
             drafts.append(
-                (number, file, unit, place, kind, subjects + subject, last)
-                + (self._names(medication) if medication else None, content, key, updated, version)
+                (number, file, *at, kind, subjects + subject, last, joined, content, key, updated, version)
             )
             if key:
                 said.append((key, updated, version, None, _is_weak(resource)))
-        self._many("INSERT INTO draft VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", drafts)
+        self._many("INSERT INTO draft VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", drafts)
         self._many("INSERT INTO said VALUES (?,?,?,?,?)", said)
 
     def refuse(self, rows: list[tuple[Any, ...]]) -> None:
-        """Settle resources as not used: (number, file, unit, place, type, reason)."""
-        self._many("INSERT INTO refused VALUES (?,?,?,?,?,?)", rows)
+        """Settle resources as not used: (number, file, unit, place, inner place, type, reason)."""
+        self._many("INSERT INTO refused VALUES (?,?,?,?,?,?,?)", rows)
 
     def rows(self, query: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         """Rows of a query, read as they are needed."""
@@ -142,35 +168,34 @@ class Spool:
         start = self._number(len(extract.patients))
         patients, names, links = [], [], []
         for number, row in enumerate(extract.patients, start):
-            unit, place, known_as, system, value, sex, born, vital, died, linked, resource, *version = row
-            person = self._pseudonym(Identity(system, value))
+            at, known_as, system, value, sex, born, vital, died, linked, resource, *version = row
+            identity = Identity(system, value)
             key = self._record(resource) if resource else None
-            patients.append(
-                (number, extract.file, unit, place, person, sex, *(born or (None, None)), vital)
-                + (died[:2] if died else (None, None))
-                + (key, *version, system == BARE_ID)
-            )
-            names += [(self._hash_name(name), extract.file, number) for name in known_as]
+            since = self._keyed.suppressed_since(identity)
+            born_days, died_at = born or (None, None), died[:2] if died else (None, None)
+            facts = (self._keyed.pseudonym(identity), sex, *born_days, vital, *died_at, key, *version)
+            patients.append((number, extract.file, *at, *facts, system == BARE_ID, since))
+            names += [(self._keyed.name(name), extract.file, number) for name in known_as]
             links += [(number, kind, self._names(others)) for kind, others in linked]
-        self._many("INSERT INTO patient VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", patients)
+        self._many("INSERT INTO patient VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", patients)
         self._many("INSERT INTO name VALUES (?,?,?)", names)
         self._many("INSERT INTO link VALUES (?,?,?)", links)
 
     def _medications(self, extract: Extract) -> None:
         start = self._number(len(extract.medications))
         medications, names = [], []
-        for number, (unit, place, known_as, concept, reason) in enumerate(extract.medications, start):
-            medications.append((number, extract.file, unit, place, concept, reason, 0))
-            names += [(self._hash_name(name), extract.file, number) for name in known_as]
+        for number, (at, known_as, concept, reason) in enumerate(extract.medications, start):
+            medications.append((number, extract.file, *at, concept, reason))
+            names += [(self._keyed.name(name), extract.file, number) for name in known_as]
         self._many("INSERT INTO medication VALUES (?,?,?,?,?,?,?)", medications)
         self._many("INSERT INTO medication_name VALUES (?,?,?)", names)
 
     def _names(self, names: list[str]) -> bytes:
         """Names as one value: their hashes, which are all of one length, in order."""
-        return b"".join(self._hash_name(name) for name in names)
+        return b"".join(self._keyed.name(name) for name in names)
 
     def _record(self, resource: str) -> bytes:
-        return self._hash_record(resource)
+        return self._keyed.record(resource)
 
     def _number(self, count: int) -> int:
         first = self._next

@@ -1,4 +1,4 @@
-"""Validation under ``fhir.resources.R4B``, each structural shape a few times, and R5 recognition.
+"""Validation by ``fhir.resources``, under R4B or R5, of each structural shape a few times.
 
 ``fhir.resources`` checks structure and primitive syntax, not required codes or invariants, and its
 messages quote values: they are never shown. Exported records repeat few shapes (29 in 8,350 Synthea
@@ -9,7 +9,6 @@ resource is a matter of its structure alone, so it does not depend on which reso
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -17,9 +16,8 @@ import fhir.resources as r5
 from fhir.resources import R4B
 from pydantic import ValidationError
 
-from fhir_io.errors import FhirImportError
-from fhir_io.read import Json, Place
-from fhir_io.select import public_type
+from fhir_io.read import Json
+from fhir_io.versions import Version, is_valid
 
 Level = Literal["full", "shape", "none"]
 
@@ -46,11 +44,11 @@ def shape(value: Any) -> Any:
 
 
 class Validator:
-    """Decides whether a resource is structurally valid R4B.
+    """Decides whether a resource is structurally valid.
 
     Args:
         level: ``full`` validates every resource; ``shape`` looks at the structure of the first
-            ``PER_SHAPE`` of each shape, and at all of a shape once one failed; ``none`` only looks for R5.
+            ``PER_SHAPE`` of each shape, and at all of a shape once one failed; ``none`` at nothing.
     """
 
     def __init__(self, level: Level):
@@ -58,20 +56,20 @@ class Validator:
         self._seen: dict[Any, int] = {}
         self._failed: set[Any] = set()
 
-    def accepts(self, resource: Json) -> bool:
-        """Whether a resource is valid under R4B, as far as the level looks."""
+    def accepts(self, resource: Json, version: Version = "R4") -> bool:
+        """Whether a resource is valid, as far as the level looks; R4 is looked at as R4B."""
         if self.level == "none":
             return True
         if self.level == "full":
-            return _valid(R4B, resource)
+            return is_valid(resource, version)
         try:
-            form = shape(resource)
+            form = (version, shape(resource))
         except RecursionError:
             return False
         count = self._seen.get(form, 0)
         if count >= PER_SHAPE and form not in self._failed:
             return True
-        valid = _well_formed(R4B, resource)
+        valid = _well_formed(resource, version)
         if form in self._seen or len(self._seen) < MOST_SHAPES:
             self._seen[form] = count + 1
             if not valid:
@@ -79,31 +77,11 @@ class Validator:
         return valid
 
 
-def refuse_r5(resource: Json, place: Place) -> None:
-    """Stop at a resource that carries an element which only R5 has and that R5 accepts.
-
-    Raises:
-        FhirImportError: it is FHIR R5.
-    """
-    kind = public_type(resource["resourceType"])
-    if not _r5_only_fields(kind).isdisjoint(resource) and _valid(r5, resource):
-        raise FhirImportError(
-            f"{place}: this {kind} is FHIR R5; this version reads R4 and R4B. Export the records as R4"
-        )
-
-
-def _valid(version: Any, resource: Mapping[str, Any]) -> bool:
-    try:
-        version.get_fhir_model_class(resource["resourceType"]).model_validate(resource)
-    except Exception:  # pydantic, fhir-core and datetime raise many kinds, and all quote the value
-        return False
-    return True
-
-
-def _well_formed(version: Any, resource: Mapping[str, Any]) -> bool:
+def _well_formed(resource: Json, version: Version) -> bool:
     """Whether the structure is valid, whatever single values are: unknown, missing or doubled elements."""
     try:
-        version.get_fhir_model_class(resource["resourceType"]).model_validate(resource)
+        module = r5 if version == "R5" else R4B
+        module.get_fhir_model_class(resource["resourceType"]).model_validate(resource)
     except KeyError:  # a contained resource of a type that does not exist
         return False
     except ValidationError as error:
@@ -116,14 +94,3 @@ def _well_formed(version: Any, resource: Mapping[str, Any]) -> bool:
 def _about_a_value(error: Mapping[str, Any]) -> bool:
     structural = error["type"] in ("extra_forbidden", "model_validation_format")
     return not structural and isinstance(error["input"], str | int | float)
-
-
-@functools.cache
-def _r5_only_fields(kind: str) -> frozenset[str]:
-    """Names of elements that R5 has and R4B lacks in a resource type."""
-    try:
-        newer = r5.get_fhir_model_class(kind).elements_sequence()
-        older = R4B.get_fhir_model_class(kind).elements_sequence()
-    except Exception:  # a type that one of the versions does not have
-        return frozenset()
-    return frozenset(newer) - frozenset(older)

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,6 +20,9 @@ from privacy.keys import open_keys
 from privacy.vault import Enrolment, Vault
 
 _PSEUDONYM_BYTES = 20
+
+KEYED_BYTES = 12
+"""Length of a keyed hash of a name: 96 bits, of which a billion names share none but by a chance of 1e-11."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Pseudonymiser:
         self._project = unicodedata.normalize("NFC", project).strip()
         self._key = keys.derive("pseudonym", project=self._project)
         self._suppression_key = keys.derive("suppression")
+        self._name_key = keys.derive("name", project=self._project)
         self._vault = vault
 
     @classmethod
@@ -93,15 +98,18 @@ class Pseudonymiser:
         digest = hmac.digest(self._key, message, hashlib.sha256)[:_PSEUDONYM_BYTES]
         return f"v{KEY_VERSION}-{base64.b32encode(digest).decode('ascii').lower()}"
 
-    def enrol(self, identity: Identity, day_zero: date) -> Enrolment:
+    def enrol(
+        self, patient: Identity | str, day_zero: date, born: tuple[int, int] | None = None
+    ) -> Enrolment:
         """The enrolment of a patient.
 
-        The first call for an identity fixes its study number and day zero; later calls return
-        these, whatever day they propose.
+        The first call for a patient fixes the study number and day zero; later calls return these,
+        whatever day they propose.
 
         Args:
-            identity: the patient.
+            patient: the identity, or the pseudonym that :meth:`pseudonym` gave for it.
             day_zero: calendar date that relative days count from, if the patient is new.
+            born: first and last ordinal of the day of birth, if it is known.
 
         Raises:
             Suppressed: the patient withdrew consent.
@@ -110,40 +118,73 @@ class Pseudonymiser:
         """
         if isinstance(day_zero, datetime) or not isinstance(day_zero, date):
             raise TypeError("day_zero must be a date without a time of day")
-        if self.suppressed(identity):
+        tags = self._tags(patient)
+        if any(self._vault.suppressed_since(tag) is not None for tag in tags):
             raise Suppressed("a patient who withdrew consent cannot be enrolled without a newer permit")
-        return self._vault.enrol(self.pseudonym(identity), day_zero)
+        pseudonym = patient if isinstance(patient, str) else self.pseudonym(patient)
+        return self._vault.enrol(pseudonym, day_zero, born)
 
-    def suppress(self, identity: Identity, withdrawn: datetime | None = None) -> None:
+    def enrolled(self, pseudonym: str) -> Enrolment | None:
+        """The enrolment of a pseudonym, or None.
+
+        Raises:
+            VaultError: the row was altered.
+        """
+        return self._vault.find(pseudonym)
+
+    def keyed(self, kind: str, *parts: str) -> bytes:
+        """A keyed hash that stands for a name in this project: equal names give equal hashes.
+
+        Args:
+            kind: what is named; names of two kinds never share a hash.
+            parts: the name.
+        """
+        return hmac.digest(self._name_key, length_prefixed(kind, *parts), hashlib.sha256)[:KEYED_BYTES]
+
+    def remember(self, aliases: Iterable[tuple[bytes, str]]) -> None:
+        """Keep under which hashed names patients are known: (hash, pseudonym)."""
+        self._vault.remember(aliases)
+
+    def recall(self, name: bytes) -> str | None:
+        """The pseudonym that a hashed name stood for in earlier imports, if for one."""
+        return self._vault.recall(name)
+
+    def suppress(self, patient: Identity | str, withdrawn: datetime | None = None) -> None:
         """Forget the enrolment of a patient in this project and keep the patient out of all projects.
 
         What stays is a keyed tag, of which nobody can read an identity. It survives imports; only
         :meth:`unsuppress` lifts it.
 
         Args:
-            identity: the patient.
+            patient: the identity; or the pseudonym, which keeps the patient out of this project alone.
             withdrawn: when consent was withdrawn, with a time zone; the present if that is not known.
 
         Raises:
             VaultError: the vault cannot be written, or another import holds it.
             ValueError: the time has no zone.
         """
-        self._vault.suppress(self._tag(identity), withdrawn or datetime.now(UTC))
-        self._vault.forget(self.pseudonym(identity))
+        for tag in self._tags(patient):
+            self._vault.suppress(tag, withdrawn or datetime.now(UTC))
+        self._vault.forget(patient if isinstance(patient, str) else self.pseudonym(patient))
 
-    def suppressed(self, identity: Identity) -> bool:
+    def suppressed(self, patient: Identity | str) -> bool:
         """Whether a patient withdrew consent and must stay out.
 
         Raises:
             VaultError: the vault cannot be read, or the row was altered.
         """
-        return self._vault.suppressed_since(self._tag(identity)) is not None
+        return self.suppressed_since(patient) is not None
 
-    def unsuppress(self, identity: Identity, permitted: datetime) -> bool:
+    def suppressed_since(self, patient: Identity | str) -> int | None:
+        """Seconds since 1970 (UTC) at which a patient withdrew consent; None for one who did not."""
+        found = [self._vault.suppressed_since(tag) for tag in self._tags(patient)]
+        return max((since for since in found if since is not None), default=None)
+
+    def unsuppress(self, patient: Identity | str, permitted: datetime) -> bool:
         """Let a patient in again if a permit was recorded after the withdrawal.
 
         Args:
-            identity: the patient.
+            patient: the identity, or the pseudonym.
             permitted: when the permit was recorded, with a time zone.
 
         Returns:
@@ -153,12 +194,17 @@ class Pseudonymiser:
             VaultError: the vault cannot be written, or another import holds it.
             ValueError: the time has no zone.
         """
-        return self._vault.unsuppress(self._tag(identity), permitted)
+        lifted = [self._vault.unsuppress(tag, permitted) for tag in self._tags(patient)]
+        return all(lifted)
 
-    def _tag(self, identity: Identity) -> bytes:
-        """Stands for an identity in the list of suppressions, whatever the project."""
-        message = length_prefixed("suppression", identity.system, identity.value)
-        return hmac.digest(self._suppression_key, message, hashlib.sha256)
+    def _tags(self, patient: Identity | str) -> list[bytes]:
+        """What stands for a patient in the list of suppressions: the identity in all projects, the
+        pseudonym in its own."""
+        pseudonym = patient if isinstance(patient, str) else self.pseudonym(patient)
+        messages = [length_prefixed("suppressed pseudonym", pseudonym)]
+        if isinstance(patient, Identity):
+            messages.append(length_prefixed("suppression", patient.system, patient.value))
+        return [hmac.digest(self._suppression_key, message, hashlib.sha256) for message in messages]
 
     def commit(self) -> None:
         """Make the enrolments and suppressions so far durable."""

@@ -1,8 +1,11 @@
 """The vault: what must be remembered about an enrolled patient, encrypted, in the keys folder.
 
-A row maps a pseudonym to AES-256-GCM(day zero, study number). The pseudonym is bound to its row as
-associated data, so rows cannot be swapped. The identity itself is not stored: the pseudonym is
+A row maps a pseudonym to AES-256-GCM(day zero, study number, date of birth). The pseudonym is bound to
+its row as associated data, so rows cannot be swapped. The identity itself is not stored: the pseudonym is
 recomputed from it with the key.
+
+An alias is a keyed hash of a name (a server's ``Patient/17``) with the pseudonym that it stands for, so
+that a later export without the Patient finds its patient.
 
 A patient who withdrew leaves a row in ``suppression``: a keyed tag of the identity, of which nothing can
 be read and which no enrolment can be linked to without the key, and the sealed time of the withdrawal.
@@ -20,9 +23,9 @@ import os
 import secrets
 import sqlite3
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -34,7 +37,7 @@ from privacy.errors import VaultError
 from privacy.private_files import create_private_file, refuse_exposed
 
 SCHEMA_VERSION = 2
-"""2 added suppressions; a vault of version 1 becomes one of version 2 when it is opened."""
+"""2 added suppressions, aliases and dates of birth; a vault of version 1 becomes one of 2 when opened."""
 
 _ROW_VERSION = 1
 """Version of what is sealed in a row of an enrolment; it is part of what the seal vouches for."""
@@ -44,14 +47,21 @@ WAIT_SECONDS = 30.0
 """How long one import waits for another to let go of the vault."""
 
 _NONCE_BYTES = 12
-_ROW = struct.Struct(">qq")
+_ROW = struct.Struct(">qqqq")
+_SHORT_ROW = struct.Struct(">qq")
+"""Rows of enrolments that were made before dates of birth were kept."""
+
 _TIME = struct.Struct(">q")
 _SCHEMA = (
     "CREATE TABLE about (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE enrolment (pseudonym TEXT PRIMARY KEY, study_number_index BLOB NOT NULL UNIQUE,"
     " sealed BLOB NOT NULL) WITHOUT ROWID",
 )
-_SUPPRESSIONS = "CREATE TABLE suppression (tag BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID"
+_ADDED = (
+    "CREATE TABLE suppression (tag BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE alias (name BLOB PRIMARY KEY, pseudonym TEXT NOT NULL) WITHOUT ROWID",
+)
+"""What version 2 added to version 1."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +74,13 @@ class Enrolment:
             depend on the key, so a new key changes no patient's luck.
         day_zero: the calendar date that the patient's relative days count from; it must not leave
             the door, and the repr leaves it out.
+        born: first and last proleptic Gregorian ordinal of the day of birth, or None; as private.
     """
 
     pseudonym: str
     study_number: int
     day_zero: date = field(repr=False)
+    born: tuple[int, int] | None = field(default=None, repr=False)
 
 
 def create_vault(folder: Path, keys: Keys) -> None:
@@ -84,7 +96,7 @@ def create_vault(folder: Path, keys: Keys) -> None:
             connection = _connect(path)
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                for statement in (*_SCHEMA, _SUPPRESSIONS):
+                for statement in (*_SCHEMA, *_ADDED):
                     connection.execute(statement)
                 about = {"schema_version": str(SCHEMA_VERSION).encode(), "key_check": _key_check(keys)}
                 connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
@@ -140,8 +152,10 @@ class Vault:
             ).fetchone()
         return None if row is None else self._unseal(pseudonym, row[0])
 
-    def enrol(self, pseudonym: str, day_zero: date) -> Enrolment:
+    def enrol(self, pseudonym: str, day_zero: date, born: tuple[int, int] | None = None) -> Enrolment:
         """The enrolment of a pseudonym; made with a new study number if there is none yet.
+
+        A day of birth that is given replaces the one before.
 
         Raises:
             VaultError: the vault stays locked by another import, or cannot be written.
@@ -149,10 +163,17 @@ class Vault:
         self._begin()
         known = self.find(pseudonym)
         if known is not None:
-            return known
+            if born is None or born == known.born:
+                return known
+            corrected = replace(known, born=born)
+            with _database_errors(self.path):
+                self._connection.execute(
+                    "UPDATE enrolment SET sealed = ? WHERE pseudonym = ?", (self._seal(corrected), pseudonym)
+                )
+            return corrected
         with _database_errors(self.path):
             while True:
-                made = Enrolment(pseudonym, secrets.randbits(63), day_zero)
+                made = Enrolment(pseudonym, secrets.randbits(63), day_zero, born)
                 # a study number that another patient has is drawn again
                 written = self._connection.execute(
                     "INSERT INTO enrolment VALUES (?, ?, ?) ON CONFLICT (study_number_index) DO NOTHING",
@@ -165,8 +186,29 @@ class Vault:
         """Delete an enrolment: study number and day zero are gone. Whether there was one."""
         self._begin()
         with _database_errors(self.path):
+            self._connection.execute("DELETE FROM alias WHERE pseudonym = ?", (pseudonym,))
             gone = self._connection.execute("DELETE FROM enrolment WHERE pseudonym = ?", (pseudonym,))
             return gone.rowcount == 1
+
+    def remember(self, aliases: Iterable[tuple[bytes, str]]) -> None:
+        """Keep under which names patients are known; one that stands for two patients stands for none.
+
+        Args:
+            aliases: (keyed hash of the name, pseudonym).
+        """
+        self._begin()
+        with _database_errors(self.path):
+            self._connection.executemany(
+                "INSERT INTO alias VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET pseudonym = ''"
+                " WHERE pseudonym <> excluded.pseudonym",
+                aliases,
+            )
+
+    def recall(self, name: bytes) -> str | None:
+        """The pseudonym that a name stands for, given its keyed hash; None if for none or for several."""
+        with _database_errors(self.path):
+            row = self._connection.execute("SELECT pseudonym FROM alias WHERE name = ?", (name,)).fetchone()
+        return row[0] or None if row else None
 
     def suppress(self, tag: bytes, withdrawn: datetime) -> None:
         """Keep a patient away; of two withdrawals the later one is kept.
@@ -253,9 +295,9 @@ class Vault:
                 "written)"
             )
         if version == "1":
-            self._add_suppressions()
+            self._upgrade()
 
-    def _add_suppressions(self) -> None:
+    def _upgrade(self) -> None:
         """Make a vault of version 1 one of version 2, which older software refuses.
 
         Otherwise it would import again whom it does not know to be suppressed.
@@ -263,7 +305,8 @@ class Vault:
         self._connection.execute("BEGIN IMMEDIATE")
         version = self._connection.execute("SELECT value FROM about WHERE name = 'schema_version'").fetchone()
         if bytes(version[0]) == b"1":  # nobody else was faster
-            self._connection.execute(_SUPPRESSIONS)
+            for statement in _ADDED:
+                self._connection.execute(statement)
             self._connection.execute(
                 "UPDATE about SET value = ? WHERE name = 'schema_version'", (str(SCHEMA_VERSION).encode(),)
             )
@@ -271,7 +314,8 @@ class Vault:
 
     def _seal(self, enrolment: Enrolment) -> bytes:
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        plain = _ROW.pack(enrolment.day_zero.toordinal(), enrolment.study_number)
+        first, last = enrolment.born or (0, 0)
+        plain = _ROW.pack(enrolment.day_zero.toordinal(), enrolment.study_number, first, last)
         return nonce + self._cipher.encrypt(nonce, plain, _row_context(enrolment.pseudonym))
 
     def _unseal(self, pseudonym: str, sealed: bytes) -> Enrolment:
@@ -280,8 +324,11 @@ class Vault:
             plain = self._cipher.decrypt(nonce, cipher_text, _row_context(pseudonym))
         except (InvalidTag, ValueError):
             raise VaultError(f"a row of {self.path} was altered; restore the vault from a backup") from None
-        day, study_number = _ROW.unpack(plain)
-        return Enrolment(pseudonym, study_number, date.fromordinal(day))
+        if len(plain) == _SHORT_ROW.size:
+            plain += bytes(_ROW.size - _SHORT_ROW.size)
+        day, study_number, *born = _ROW.unpack(plain)
+        known = (born[0], born[1]) if born[0] else None
+        return Enrolment(pseudonym, study_number, date.fromordinal(day), known)
 
     def _blind_index(self, study_number: int) -> bytes:
         return hmac.digest(self._index_key, study_number.to_bytes(8, "big"), hashlib.sha256)

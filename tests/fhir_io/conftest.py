@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class FakeEnrolment:
     pseudonym: str
     study_number: int
     day_zero: date
+    born: tuple[int, int] | None = None
 
 
 @dataclass
@@ -34,13 +35,50 @@ class FakePseudonymiser:
     """Hashes identities without a key; remembers day 0 as the real one does."""
 
     enrolments: dict[str, FakeEnrolment] = field(default_factory=dict)
+    aliases: dict[bytes, str] = field(default_factory=dict)
+    suppressions: dict[str, int] = field(default_factory=dict)
     commits: int = 0
 
-    def enrol(self, identity: Identity, day_zero: date) -> FakeEnrolment:
+    def pseudonym(self, identity: Identity) -> str:
         digest = hashlib.sha256(f"{identity.system}\n{identity.value}".encode()).digest()
-        pseudonym = "v1-" + base64.b32encode(digest[:20]).decode().lower()
-        made = FakeEnrolment(pseudonym, len(self.enrolments), day_zero)
-        return self.enrolments.setdefault(pseudonym, made)
+        return "v1-" + base64.b32encode(digest[:20]).decode().lower()
+
+    def enrol(
+        self, patient: Identity | str, day_zero: date, born: tuple[int, int] | None = None
+    ) -> FakeEnrolment:
+        pseudonym = patient if isinstance(patient, str) else self.pseudonym(patient)
+        known = self.enrolments.get(pseudonym)
+        number = known.study_number if known else len(self.enrolments)
+        zero = known.day_zero if known else day_zero
+        born = born or (known.born if known else None)
+        self.enrolments[pseudonym] = FakeEnrolment(pseudonym, number, zero, born)
+        return self.enrolments[pseudonym]
+
+    def enrolled(self, pseudonym: str) -> FakeEnrolment | None:
+        return self.enrolments.get(pseudonym)
+
+    def keyed(self, kind: str, *parts: str) -> bytes:
+        return hashlib.sha256("\n".join([kind, *parts]).encode()).digest()[:12]
+
+    def remember(self, aliases: Iterable[tuple[bytes, str]]) -> None:
+        for name, pseudonym in aliases:
+            known = self.aliases.setdefault(name, pseudonym)
+            self.aliases[name] = pseudonym if known == pseudonym else ""
+
+    def recall(self, name: bytes) -> str | None:
+        return self.aliases.get(name) or None
+
+    def suppress(self, patient: Identity | str, withdrawn: datetime | None = None) -> None:
+        pseudonym = patient if isinstance(patient, str) else self.pseudonym(patient)
+        self.suppressions[pseudonym] = int((withdrawn or datetime.now(UTC)).timestamp())
+        self.enrolments.pop(pseudonym, None)
+
+    def suppressed_since(self, patient: Identity | str) -> int | None:
+        return self.suppressions.get(patient if isinstance(patient, str) else self.pseudonym(patient))
+
+    def unsuppress(self, patient: Identity | str, permitted: datetime) -> bool:
+        self.suppressions.pop(patient if isinstance(patient, str) else self.pseudonym(patient), None)
+        return True
 
     def commit(self) -> None:
         self.commits += 1
