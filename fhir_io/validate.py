@@ -91,6 +91,10 @@ def _well_formed(resource: Json, version: Version) -> bool:
     return True
 
 
+_OF_VALUES = ("string_", "int_", "float_", "decimal_", "bool_", "date_", "datetime_", "time_", "url_")
+_OF_VALUES += ("greater_than", "less_than", "value_error")
+"""How types of pydantic's errors begin that are about a single value."""
+
+
 def _about_a_value(error: Mapping[str, Any]) -> bool:
-    structural = error["type"] in ("extra_forbidden", "model_validation_format")
-    return not structural and isinstance(error["input"], str | int | float)
+    return error["type"].startswith(_OF_VALUES) and isinstance(error["input"], str | int | float)

@@ -13,7 +13,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,9 @@ SCHEMA_VERSION = 2
 
 ROW_GROUP = 65_536
 """Rows that a writer gathers before they go to the disk."""
+
+
+_LOCK = ".lock"
 
 
 class StoreError(Exception):
@@ -126,10 +129,13 @@ class Store:
                 written = shards.finish()
             except BaseException:
                 shards.discard()
+                self._tidy()
                 raise
             if written:
                 index["shards"] = [*index["shards"], *written]
                 self._write_index(index)
+            else:
+                self._tidy()
 
     def erase(self, pseudonyms: Iterable[str]) -> int:
         """Remove every row of some patients from every shard; the number of rows removed.
@@ -164,6 +170,14 @@ class Store:
             for path in old:
                 path.unlink(missing_ok=True)
         return removed
+
+    def _tidy(self) -> None:
+        """Remove the folder that a first import made and did not fill."""
+        if not self.exists():
+            (self.folder / _LOCK).unlink(missing_ok=True)
+            for folder in [*self.folder.glob("*/"), self.folder]:
+                with suppress(OSError):  # it holds something else
+                    folder.rmdir()
 
     def _append(self, new: Mapping[str, pa.Table]) -> int:
         held = self.cohort().tables() if self.exists() else {}
@@ -301,7 +315,7 @@ def _row_tuples(table: pa.Table) -> Iterator[tuple[Any, ...]]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    with open(folder / ".lock", "ab") as handle:
+    with open(folder / _LOCK, "ab") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

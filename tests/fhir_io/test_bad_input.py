@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fhir_io import FhirImportError
+from tests.fhir_io.conftest import FakePseudonymiser
 
 SECRET = "Hildegard_Featherstonehaugh"
 
@@ -123,15 +124,19 @@ R5 = [
 
 @pytest.mark.parametrize("validation", ["full", "shape", "none"])
 @pytest.mark.parametrize("resource", R5, ids=lambda r: r["resourceType"])
-def test_r5_is_recognised_and_named(refused: Any, records: Any, resource: Any, validation: str):
+def test_r5_is_told_apart_and_a_wrong_declaration_is_refused(
+    refused: Any, import_resources: Any, records: Any, resource: Any, validation: str
+):
     content = json.dumps(records.bundle(records.patient(), resource)).encode()
-    message = refused({"a.json": content}, validation=validation)
+    message = refused({"a.json": content}, validation=validation, fhir_version="R4")
     assert message.startswith("file 1 of 1, entry 2: ")
-    assert "is FHIR R5; this version reads R4 and R4B" in message
+    assert "is FHIR R5, and the source was said to be R4" in message
+    done = import_resources(resource, validation=validation)
+    assert done.report.versions == {"R4 and R5": 1}
 
 
 def test_another_fhir_version_is_refused(refused: Any, records: Any):
-    assert "R4 and R4B" in refused({"a.json": good(records)}, fhir_version="R5")
+    assert "give R4, R4B or R5" in refused({"a.json": good(records)}, fhir_version="STU3")
 
 
 def test_an_error_leaves_an_existing_store_as_it_was(import_from: Any, records: Any, tmp_path: Path):
@@ -146,11 +151,9 @@ def test_an_error_leaves_an_existing_store_as_it_was(import_from: Any, records: 
 
 
 def test_a_failing_pseudonymiser_leaves_no_states(import_from: Any, records: Any, tmp_path: Path):
-    class Broken:
-        def enrol(self, identity: Any, day_zero: Any) -> Any:
+    class Broken(FakePseudonymiser):
+        def enrol(self, *_: Any) -> Any:
             raise OSError("vault is locked")
-
-        def commit(self) -> None: ...
 
     path = tmp_path / "record.json"
     path.write_bytes(good(records))

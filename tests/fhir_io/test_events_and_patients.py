@@ -268,16 +268,21 @@ def test_a_patient_without_dated_records_is_not_enrolled(import_resources: Any, 
 
 
 @pytest.mark.parametrize(
-    ("changes", "count"),
+    ("changes", "vital", "day"),
     [
-        ({"deceasedBoolean": True}, 1),
-        ({"deceasedDateTime": "2024-06-01"}, 1),
-        ({"deceasedBoolean": False}, 0),
+        ({"deceasedBoolean": True}, "deceased", None),
+        ({"deceasedDateTime": "2024-06-01"}, "deceased", 31.0),
+        ({"deceasedDateTime": "2024"}, "deceased", None),
+        ({"deceasedBoolean": False}, "alive", None),
+        ({}, "unknown", None),
     ],
 )
-def test_deceased_false_is_alive(import_resources: Any, records: Any, changes: Any, count: int):
-    done = import_resources(records.patient(**changes), records.observation())
-    assert done.report.notes.get(Note.DECEASED, 0) == count
+def test_deceased_false_is_alive(
+    import_resources: Any, records: Any, changes: Any, vital: str, day: float | None
+):
+    """Day 0 is 1 May, of the only observation."""
+    state = import_resources(records.patient(**changes), records.observation()).state
+    assert (state.vital_status, state.death_day) == (vital, day)
 
 
 def test_enrolments_are_durable_before_states_are_written(import_resources: Any, records: Any):

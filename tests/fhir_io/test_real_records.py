@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fhir_io import FhirImportError, Reason
+from fhir_io import Reason
 from privacy import Pseudonymiser, create_keys
 from vht.store import Store
 
@@ -133,9 +133,10 @@ def test_every_published_collection_is_survived_and_counted(
     assert done.report.used > 0 or not done.report.patients
 
 
-def test_r5_examples_are_refused(import_from: Any, shared_data: Path):
-    with pytest.raises(FhirImportError, match=r"is FHIR R5; this version reads R4 and R4B"):
-        import_from(shared_data / "fhir" / "hl7_r5_examples")
+def test_r5_examples_are_read_as_r5(import_from: Any, shared_data: Path):
+    report = import_from(shared_data / "fhir" / "hl7_r5_examples").report
+    assert report.read == sum(count_resources(shared_data / "fhir" / "hl7_r5_examples"))
+    assert report.versions.get("R5", 0) > 0
 
 
 def test_tumour_sizes_of_the_mcode_examples_are_found(import_from: Any, shared_data: Path):

@@ -16,6 +16,7 @@ from fhir_io import Note, Reason, SampleError, write_sample
 from fhir_io.sample_mess import MESS, lesion_in_centimetres
 from fhir_io.sample_patients import SyntheticPatient, draw_patient
 from fhir_io.sample_resources import file_name
+from privacy import Identity
 
 PATIENTS = 200
 SEED = 1
@@ -123,7 +124,8 @@ def test_the_import_gives_back_what_was_drawn(import_from: Any, folder: Path, dr
     done = import_from(folder, validation="full")
     cohort = done.cohort
     assert len(cohort) == PATIENTS
-    by_number = dict(zip(done.pseudonymiser.enrolments, sorted(drawn, key=file_name), strict=True))
+    system = "http://hospital.example.org/mrn"
+    by_number = {done.pseudonymiser.pseudonym(Identity(system, p.record_number)): p for p in drawn}
     no_heart_rate = set(having("no_heart_rate"))
     for pseudonym, patient in by_number.items():
         state = cohort.state(pseudonym)
