@@ -235,7 +235,7 @@ def _store(
             writer,
             enrol=pseudonymiser.enrol,
             enrolled=pseudonymiser.enrolled,
-            refused_persons=consent.refused,
+            refused_persons={**_merged(spool), **consent.refused},
             name_length=KEYED_BYTES,
         )
         settlement.run()
@@ -256,6 +256,11 @@ def _store(
     store.erase(consent.withdrawn)
     _quarantine(spool, plan, store, retry_unused)
     return report
+
+
+def _merged(spool: Spool) -> dict[str, Reason]:
+    """Persons whose resources are another person's."""
+    return {person: Reason.MERGED for (person,) in spool.rows("SELECT person FROM merged")}
 
 
 def _write_merges(spool: Spool, pseudonymiser: PseudonymiserLike, writer: ShardWriter) -> None:
