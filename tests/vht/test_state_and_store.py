@@ -264,9 +264,14 @@ def test_a_failed_write_leaves_the_store_as_it_was(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.append([gist_patient(1)])
     before, files = store.cohort().digest, sorted(tmp_path.rglob("*.parquet"))
-    with pytest.raises(OSError, match="no space"), store.writer() as shards:
-        shards.write("observations", pa.concat_tables([rows(2, 70)] * (ROW_GROUP + 1)))
-        raise OSError("no space left")
+
+    def fail() -> None:
+        with store.writer() as shards:
+            shards.write("observations", pa.concat_tables([rows(2, 70)] * (ROW_GROUP + 1)))
+            raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        fail()
     assert store.cohort().digest == before
     left = {p for p in tmp_path.rglob("*") if p.is_file()}
     assert left == {*files, tmp_path / ".lock", tmp_path / "store.json"}
