@@ -6,7 +6,7 @@ no bit of the result. All arms use the same virtual patients with the same luck 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 
 from organ_models.model import fields
+from organ_models.schedules import Schedule
 from organ_models.solvers import Failure
-from trials.compose import compose, doses_of
+from trials.compose import compose, compose_arms
+from trials.dosing import Bodies, doses_of, sized, sizes_needed
 from trials.outcomes import COMPLETED, FAILED, WITHDRAWN, Outcomes, Screening
 from trials.protocol import Arm, Protocol
 from trials.treatment import dropout_days, new_lesion_days, reading, treat
@@ -31,6 +33,8 @@ CHUNK = 512
 """Patients that are worked on at once; bounds memory and changes no result."""
 
 DROPOUT = "dropout"
+UNSIZED = "no_body_size_on_record"
+"""Why a patient fails whose doses go by a weight or height that the record does not hold."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ def conduct(
     Raises:
         ProtocolError: the protocol's models do not fit together, or nobody is eligible.
     """
-    patient = compose(protocol)
+    patient, arms = compose(protocol), compose_arms(protocol)
     wanted = _needed_quantities(protocol, patient)
     if "heart_rate" in wanted:
         cohort = impute(cohort, seed=protocol.seed)
@@ -111,7 +115,7 @@ def conduct(
     collected = _Collected()
     for begin in range(0, len(table), chunk):
         part = table.iloc[begin : begin + chunk].reset_index(drop=True)
-        _run_chunk(protocol, patient, part, collected)
+        _run_chunk(protocol, arms, part, collected)
         if progress is not None:
             progress(min(begin + chunk, len(table)), len(table))
     outcomes = Outcomes(
@@ -125,7 +129,7 @@ def conduct(
         max(collected.residuals, default=0.0),
         max(collected.pressure_residuals, default=0.0),
         collected.cycles,
-        *_step_error(protocol, patient, table.iloc[:SAMPLE].reset_index(drop=True)),
+        *_step_error(protocol, arms, table.iloc[:SAMPLE].reset_index(drop=True)),
     )
     return Conduct(outcomes, numerics)
 
@@ -221,7 +225,8 @@ def twins(
 
 def _needed_quantities(protocol: Protocol, patient: VirtualPatient) -> list[str]:
     rules = protocol.population.eligibility
-    return list(dict.fromkeys([*_asked(patient), *rules.quantities, *rules.ranges]))
+    asked = [*_asked(patient), *rules.quantities, *rules.ranges, *sizes_needed(protocol)]
+    return list(dict.fromkeys(asked))
 
 
 def _asked(patient: VirtualPatient) -> list[str]:
@@ -232,37 +237,57 @@ def _asked(patient: VirtualPatient) -> list[str]:
 
 
 def _run_chunk(
-    protocol: Protocol, patient: VirtualPatient, table: pd.DataFrame, collected: _Collected
+    protocol: Protocol, arms: Mapping[str, VirtualPatient], table: pd.DataFrame, collected: _Collected
 ) -> None:
-    people, baselines, table, unmade = twins(patient, table, seed=protocol.seed)
+    made: dict[int, _Made] = {}
+    for arm in protocol.arms:
+        patient = arms[arm.name]
+        if id(patient) not in made:
+            made[id(patient)] = _make(protocol, patient, table)
+            if len(made) == 1:  # what variants of slow models change is not in the table of baselines
+                _collect(made[id(patient)], collected)
+        _run_arm(protocol, patient, arm, made[id(patient)], collected)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The virtual patients of a chunk, as arms with the same variants have them."""
+
+    people: Individuals
+    baselines: dict[str, Baseline]
+    table: pd.DataFrame
+    unmade: np.ndarray
+    left: np.ndarray
+    bodies: Bodies
+
+
+def _make(protocol: Protocol, patient: VirtualPatient, table: pd.DataFrame) -> _Made:
+    people, baselines, told, unmade = twins(patient, table, seed=protocol.seed)
+    return _Made(people, baselines, told, unmade, dropout_days(protocol, people), Bodies.of(table))
+
+
+def _collect(made: _Made, collected: _Collected) -> None:
+    table = made.table
     collected.baseline.append(table)
-    for base in baselines.values():
+    for base in made.baselines.values():
         collected.cycles += len(table)
-        collected.residuals += _finite(base.orbits.residual[unmade == None])  # noqa: E711
+        collected.residuals += _finite(base.orbits.residual[made.unmade == None])  # noqa: E711
     for name in table.columns:
         if name.endswith("_blood_pressure_residual"):
             collected.pressure_residuals += _finite(np.abs(table[name].to_numpy(float)))
-    left = dropout_days(protocol, people)
-    for arm in protocol.arms:
-        _run_arm(protocol, patient, arm, people, baselines, unmade, left, table, collected)
 
 
 def _run_arm(
-    protocol: Protocol,
-    patient: VirtualPatient,
-    arm: Arm,
-    people: Individuals,
-    baselines: dict[str, Baseline],
-    unmade: np.ndarray,
-    left: np.ndarray,
-    table: pd.DataFrame,
-    collected: _Collected,
+    protocol: Protocol, patient: VirtualPatient, arm: Arm, made: _Made, collected: _Collected
 ) -> None:
+    people, baselines, table = made.people, made.baselines, made.table
+    unmade, left, known = made.unmade, made.left, sized(arm, made.bodies)
     n, last = len(people), round(protocol.duration_days)
     grid = np.array(protocol.grid_days()).astype(int)
-    able = np.flatnonzero((unmade == None) & people.valid())  # noqa: E711
+    able = np.flatnonzero((unmade == None) & people.valid() & known)  # noqa: E711
     lesions = new_lesion_days(protocol, arm, people)
-    treated = treat(protocol, patient, arm, people, baselines, able, lesions)
+    planned = doses_of(protocol, patient, arm, made.bodies, people.study_numbers)
+    treated = treat(protocol, patient, arm, people, planned, baselines, able, lesions)
     course = treated.course
     days = np.concatenate([np.broadcast_to(grid[:, None], (grid.size, n)), _peak_days(patient, course, n)])
     cycles = cycles_on(
@@ -274,11 +299,12 @@ def _run_arm(
     failure = unmade.copy()
     failure[able] = first_failure(people.take(able), {p: t[:, able] for p, t in course.items()}, cycles)
     failure[(failure == None) & ~people.valid()] = Failure.INVALID_PARAMETER  # noqa: E711
-    fine = failure == None  # noqa: E711
+    unsized = (failure == None) & ~known  # noqa: E711
+    fine = (failure == None) & known  # noqa: E711
     collected.cycles += days[:, able].size if patient.cyclic else 0
     collected.residuals += _finite(cycles.residual[fine[able]])
 
-    failed_reason = [f.name.lower() if f is not None else "" for f in failure]
+    failed_reason = np.where(unsized, UNSIZED, [f.name.lower() if f is not None else "" for f in failure])
     withdrawn = left < last
     status = np.where(~fine, FAILED, np.where(withdrawn, WITHDRAWN, COMPLETED))
     reason = np.where(~fine, failed_reason, np.where(withdrawn, DROPOUT, ""))
@@ -323,24 +349,34 @@ def _run_arm(
         )
 
 
-def _step_error(protocol: Protocol, patient: VirtualPatient, table: pd.DataFrame) -> tuple[float, str, int]:
+def _step_error(
+    protocol: Protocol, arms: Mapping[str, VirtualPatient], table: pd.DataFrame
+) -> tuple[float, str, int]:
     """The largest change of an output when every step is halved, over the arms, and whose; the same patients
     however large chunks are."""
-    people, baselines, _, unmade = twins(patient, table, seed=protocol.seed)
-    able = np.flatnonzero((unmade == None) & people.valid())  # noqa: E711
-    if able.size == 0:
-        return float("nan"), "", 0
     grid = np.array(protocol.grid_days()).astype(int)
     errors = []
     for arm in protocol.arms:
-        doses = doses_of(protocol, patient, arm)
+        patient = arms[arm.name]
+        made = _make(protocol, patient, table)
+        people = made.people
+        able = np.flatnonzero((made.unmade == None) & people.valid() & sized(arm, made.bodies))  # noqa: E711
+        if able.size == 0:
+            continue
+        doses = doses_of(protocol, patient, arm, made.bodies, people.study_numbers)
         if arm.policies:
             lesions = new_lesion_days(protocol, arm, people)
-            doses = treat(protocol, patient, arm, people, baselines, able, lesions).doses
-        own = {port: dose[:, able] if dose.ndim == 2 else dose for port, dose in doses.items()}
+            doses = treat(protocol, patient, arm, people, doses, made.baselines, able, lesions).doses
+        own = {port: _of_lanes(dose, able) for port, dose in doses.items()}
         errors.append(numerical_error(patient, people.take(able), own, grid))
     known = [(v, port, e.patients) for e in errors for port, v in e.steps.items() if np.isfinite(v)]
     return max(known, default=(float("nan"), "", 0))
+
+
+def _of_lanes(dose: np.ndarray | Schedule, lanes: np.ndarray) -> np.ndarray | Schedule:
+    if isinstance(dose, Schedule):
+        return dose.take(lanes)
+    return dose[:, lanes] if dose.ndim == 2 else dose
 
 
 def _measure(

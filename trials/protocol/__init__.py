@@ -5,6 +5,7 @@ is asked of it. :func:`load_protocol` reads one and reports everything that is w
 """
 
 from trials.protocol.amounts import Amount
+from trials.protocol.doses import Dose, RegimenDose
 from trials.protocol.load import load_protocol
 from trials.protocol.schema import (
     Arm,
@@ -12,7 +13,6 @@ from trials.protocol.schema import (
     ChangeFromBaseline,
     Coupling,
     DiseaseControl,
-    Dose,
     Dropout,
     DurationOfResponse,
     Eligibility,
@@ -48,6 +48,7 @@ __all__ = [
     "Protocol",
     "ProtocolError",
     "Range",
+    "RegimenDose",
     "Visits",
     "load_protocol",
 ]
