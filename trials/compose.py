@@ -23,9 +23,7 @@ def compose(protocol: Protocol, arm: Arm | None = None) -> VirtualPatient:
     """
     section = protocol.virtual_patient
     models = [_model(protocol, arm, index, name) for index, name in enumerate(section.models)]
-    couplings = [
-        Coupling(c.source, c.target, c.solve, c.follow, bool(c.relative)) for c in section.couplings
-    ]
+    couplings = [Coupling(c.source, c.target, c.solve, c.follow, bool(c.relative)) for c in section.couplings]
     try:
         patient = VirtualPatient(models, couplings)
     except CompositionError as error:
@@ -86,7 +84,9 @@ def _model(protocol: Protocol, arm: Arm | None, index: int, name: str) -> OrganM
     place = ("arms", protocol.arms.index(arm)) if own and arm is not None else ("virtual_patient",)
     position = (*place, "variants", name)
     if own and found.clock != "d":
-        message = f"{name} is not a model of days; its variant holds for all arms: name it in 'virtual_patient'"
+        message = (
+            f"{name} is not a model of days; its variant holds for all arms: name it in 'virtual_patient'"
+        )
         raise protocol.error_at(position, message)
     try:
         return in_variant(found, variant_of(protocol, arm, name))

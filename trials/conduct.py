@@ -8,24 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from organ_models.model import fields
 from organ_models.schedules import Schedule
 from organ_models.solvers import Failure
 from trials.compose import compose, compose_arms
-from trials.dosing import Bodies, doses_of, sized, sizes_needed
-from trials.outcomes import COMPLETED, FAILED, WITHDRAWN, Outcomes, Screening
+from trials.dosing import doses_of, sized
+from trials.enrolment import Enrolled, enrol, needed_quantities, screen
+from trials.outcomes import COMPLETED, FAILED, WITHDRAWN, Outcomes
 from trials.protocol import Arm, Protocol
-from trials.treatment import dropout_days, new_lesion_days, reading, treat
-from vht.cycles import Baseline, baseline_of, controls_of, cycles_on, first_failure, untreated
+from trials.treatment import new_lesion_days, reading, treat
+from vht.cycles import cycles_on, first_failure
 from vht.patient import VirtualPatient
-from vht.personalisation import personalise
-from vht.population import Individuals, baseline_table, impute, individuals
-from vht.quantities import quantity
+from vht.population import baseline_table, impute
 from vht.simulation import SAMPLE, numerical_error
 from vht.store import Cohort
 
@@ -101,7 +98,7 @@ def conduct(
         ProtocolError: the protocol's models do not fit together, or nobody is eligible.
     """
     patient, arms = compose(protocol), compose_arms(protocol)
-    wanted = _needed_quantities(protocol, patient)
+    wanted = needed_quantities(protocol, patient)
     if "heart_rate" in wanted:
         cohort = impute(cohort, seed=protocol.seed)
     table = baseline_table(cohort, wanted)
@@ -134,139 +131,21 @@ def conduct(
     return Conduct(outcomes, numerics)
 
 
-def screen(protocol: Protocol, cohort: Cohort, table: pd.DataFrame) -> tuple[pd.DataFrame, Screening]:
-    """Apply the eligibility; every patient who is left out counts under the first rule they miss."""
-    rules = protocol.population.eligibility
-    out = pd.Series("", index=table.index, dtype=object)
-
-    def exclude(where: Any, reason: str) -> None:
-        mask = np.asarray(where, dtype=bool) & (out == "").to_numpy()
-        out[mask] = reason
-
-    age = table["age_years"]
-    if rules.age.minimum is not None:
-        exclude(~(age >= rules.age.minimum.to("a")), "age below the minimum, or not recorded")
-    if rules.age.maximum is not None:
-        exclude(~(age <= rules.age.maximum.to("a")), "age above the maximum, or not recorded")
-    if rules.sex is not None:
-        exclude(~table["sex"].isin(rules.sex), "sex")
-    for name in rules.conditions:
-        exclude(~table["pseudonym"].isin(cohort.with_condition(name)), f"no {_words(name)} on record")
-    for name in rules.excluded_conditions:
-        exclude(table["pseudonym"].isin(cohort.with_condition(name)), f"{_words(name)} on record")
-    for name in rules.excluded_medications:
-        rows = cohort.medications
-        taking = rows.loc[(rows["concept"] == name) & rows["end_day"].isna(), "pseudonym"]
-        exclude(table["pseudonym"].isin(taking), f"takes {_words(name)}")
-    for name in rules.quantities:
-        label = quantity(name).label.lower()
-        imputed = table[f"{name}_origin"] == "imputed"
-        exclude(table[name].isna() | imputed, f"no {label} on record")
-    for name, limits in rules.ranges.items():
-        unit, label = quantity(name).unit, quantity(name).label.lower()
-        recorded = table[name].where(table[f"{name}_origin"] != "imputed")  # a drawn value admits nobody
-        if limits.minimum is not None:
-            exclude(~(recorded >= limits.minimum.to(unit)), f"{label} below the minimum, or not recorded")
-        if limits.maximum is not None:
-            exclude(~(recorded <= limits.maximum.to(unit)), f"{label} above the maximum, or not recorded")
-    counts = out[out != ""].value_counts(sort=False).sort_index()
-    chosen = table[out == ""].reset_index(drop=True)
-    for name in dict.fromkeys((*rules.conditions, "hypertension")):
-        chosen[f"condition_{name}"] = chosen["pseudonym"].isin(cohort.with_condition(name))
-    return chosen, Screening(len(table), {k: int(v) for k, v in counts.items()})
-
-
-def twins(
-    patient: VirtualPatient, table: pd.DataFrame, *, seed: int
-) -> tuple[Individuals, dict[str, Baseline], pd.DataFrame, np.ndarray]:
-    """Make one virtual patient of every baseline row.
-
-    Returns:
-        The individuals; the untreated cycle of every cyclic model; the table with what personalisation
-        reports; and per patient None or the :class:`Failure` that kept them from being made.
-    """
-    people = individuals(patient, table, seed=seed)
-    failure = np.full(len(table), None, dtype=object)
-    baselines: dict[str, Baseline] = {}
-    lacking = table[[q for q in _asked(patient) if q in table]].isna().any(axis=1).to_numpy()
-    table = table.copy()
-    for model in patient.cyclic:
-        assert model.cycle is not None
-        start = people.parameters[model.name]
-        shown = {name: fields(model.Outputs)[name].quantity for name in model.cycle.targets}
-        have = {name: q for name, q in shown.items() if q is not None and q in table}
-        if len(have) < len(shown) or not shown:
-            baselines[model.name] = untreated(patient, model, people)
-            continue
-        wanted = {k: table[q].to_numpy(float) for k, q in have.items()}
-        fitted = personalise(model, start, wanted)
-        people.parameters[model.name] = fitted.parameters
-        baselines[model.name] = baseline_of(
-            patient, model, fitted.parameters, fitted.orbits, controls_of(patient, people)
-        )
-        failure[~fitted.solved] = Failure.TARGET_NOT_REACHED
-        failure[~np.isfinite(fitted.orbits.residual)] = Failure.DIVERGED
-        for name, q in have.items():
-            table[f"{q}_residual"] = np.where(fitted.solved, fitted.residuals[name], np.nan)
-        for name, declared in fields(model.Outputs).items():
-            if declared.quantity == "heart_rate" and "heart_rate" in table:
-                read = fitted.orbits.outputs[name] - table["heart_rate"].to_numpy(float)
-                table["heart_rate_residual"] = np.where(fitted.solved, read, np.nan)
-        table["prior_distance"] = np.where(fitted.solved, fitted.prior_distance, np.nan)
-        for name, ratio in fitted.log_ratio.items():
-            table[f"{name}_ratio"] = np.where(fitted.solved, np.exp(ratio), np.nan)
-            table[f"{name}_posterior_log_sd"] = np.where(fitted.solved, fitted.posterior_log_sd[name], np.nan)
-    failure[lacking] = Failure.MISSING_INPUT
-    return people, baselines, table, failure
-
-
 # ---------------------------------------------------------------------------------------------------
-
-
-def _needed_quantities(protocol: Protocol, patient: VirtualPatient) -> list[str]:
-    rules = protocol.population.eligibility
-    asked = [*_asked(patient), *rules.quantities, *rules.ranges, *sizes_needed(protocol)]
-    return list(dict.fromkeys(asked))
-
-
-def _asked(patient: VirtualPatient) -> list[str]:
-    """Quantities that the models need of a patient: to match, and to start from."""
-    shown = [fields(m.Outputs)[t].quantity for m in patient.cyclic if m.cycle for t in m.cycle.targets]
-    starts = [f.quantity for m in patient.models.values() for f in fields(m.Parameters).values()]
-    return list(dict.fromkeys(q for q in (*shown, *starts) if q))
 
 
 def _run_chunk(
     protocol: Protocol, arms: Mapping[str, VirtualPatient], table: pd.DataFrame, collected: _Collected
 ) -> None:
-    made: dict[int, _Made] = {}
+    made = enrol(protocol, arms, table)
+    _collect(
+        made[protocol.arms[0].name], collected
+    )  # arms differ in slow models alone, not in what is told here
     for arm in protocol.arms:
-        patient = arms[arm.name]
-        if id(patient) not in made:
-            made[id(patient)] = _make(protocol, patient, table)
-            if len(made) == 1:  # what variants of slow models change is not in the table of baselines
-                _collect(made[id(patient)], collected)
-        _run_arm(protocol, patient, arm, made[id(patient)], collected)
+        _run_arm(protocol, arms[arm.name], arm, made[arm.name], collected)
 
 
-@dataclass(frozen=True)
-class _Made:
-    """The virtual patients of a chunk, as arms with the same variants have them."""
-
-    people: Individuals
-    baselines: dict[str, Baseline]
-    table: pd.DataFrame
-    unmade: np.ndarray
-    left: np.ndarray
-    bodies: Bodies
-
-
-def _make(protocol: Protocol, patient: VirtualPatient, table: pd.DataFrame) -> _Made:
-    people, baselines, told, unmade = twins(patient, table, seed=protocol.seed)
-    return _Made(people, baselines, told, unmade, dropout_days(protocol, people), Bodies.of(table))
-
-
-def _collect(made: _Made, collected: _Collected) -> None:
+def _collect(made: Enrolled, collected: _Collected) -> None:
     table = made.table
     collected.baseline.append(table)
     for base in made.baselines.values():
@@ -278,7 +157,7 @@ def _collect(made: _Made, collected: _Collected) -> None:
 
 
 def _run_arm(
-    protocol: Protocol, patient: VirtualPatient, arm: Arm, made: _Made, collected: _Collected
+    protocol: Protocol, patient: VirtualPatient, arm: Arm, made: Enrolled, collected: _Collected
 ) -> None:
     people, baselines, table = made.people, made.baselines, made.table
     unmade, left, known = made.unmade, made.left, sized(arm, made.bodies)
@@ -356,9 +235,9 @@ def _step_error(
     however large chunks are."""
     grid = np.array(protocol.grid_days()).astype(int)
     errors = []
+    enrolled = enrol(protocol, arms, table)
     for arm in protocol.arms:
-        patient = arms[arm.name]
-        made = _make(protocol, patient, table)
+        patient, made = arms[arm.name], enrolled[arm.name]
         people = made.people
         able = np.flatnonzero((made.unmade == None) & people.valid() & sized(arm, made.bodies))  # noqa: E711
         if able.size == 0:
@@ -436,7 +315,3 @@ def _stacked(parts: list[pd.DataFrame], protocol: Protocol) -> pd.DataFrame:
 
 def _finite(array: np.ndarray) -> list[float]:
     return [float(v) for v in np.asarray(array, float) if np.isfinite(v)]
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

@@ -279,16 +279,13 @@ def _track(
     arms = {
         arm.name: ArmRecord(
             parameters={
-                f"{port}{suffix}": str(value)
-                for port, dose in arm.doses.items()
-                for suffix, value in (
-                    ("", dose.amount),
-                    (".on", dose.on),
-                    (".off", dose.off),
-                    (".cycles", dose.cycles),
-                    (".missed", dose.missed),
-                )
-                if value is not None
+                **{
+                    f"{port}{'' if field == 'amount' else f'.{field}'}": str(value)
+                    for port, dose in arm.doses.items()
+                    for field in type(dose).model_fields
+                    if field != "source" and (value := getattr(dose, field)) is not None
+                },
+                **{f"{model}.variant": name for model, name in (arm.variants or {}).items()},
             },
             metrics=_arm_metrics(results, arm.name),
         )

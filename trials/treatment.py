@@ -167,8 +167,7 @@ def _total(dose: np.ndarray | Schedule, last: int, arrives: bool, n: int) -> np.
     """All that is given in a trial, shape ``(n,)``: amounts, or rates times how long they hold."""
     amounts = dose.amounts if isinstance(dose, Schedule) else dose
     if isinstance(dose, Schedule):
-        until = np.append(dose.times, last)[1:]
-        within = dose.times < last if arrives else np.clip(until, None, last) - np.clip(dose.times, None, last)
+        within = dose.times < last if arrives else np.diff(np.minimum(np.append(dose.times, last), last))
         amounts = amounts * within.reshape(-1, *([1] * (amounts.ndim - 1)))
     return np.broadcast_to(amounts.sum(axis=0), (n,))
 

@@ -2,8 +2,8 @@
 
 Slow models run from one visit to the next; at a visit the policies see what is measured there and decide what
 holds until the next. A cyclic output (a pressure) is read on that patient's converged cycle of the day. Every
-day is an opportunity for a dose, for everybody, so that nobody's steps depend on what a neighbour gets. A regimen of single administrations is moved and scaled day
-by day: what it gives on one of its days, at which hours, stays together.
+day is an opportunity for a dose, for everybody, so that nobody's steps depend on what a neighbour gets. A
+schedule of instants is moved and scaled day by day: what it gives on one of its days keeps its hours.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ def managed_course(
 
     n = len(people)
     stops = sorted({0, *(int(d) for days in visits.values() for d in days if 0 <= d < last_day)})
-    plans = {port: _plan(port, planned, last_day, n, event_ports(patient)) for port, planned in schedule.items()}
+    events = event_ports(patient)
+    plans = {port: _plan(planned, last_day, n, arrives=port in events) for port, planned in schedule.items()}
     memories: list[Memory] = [{} for _ in rules]
     decided: dict[str, list[Action]] = {port: [] for port in schedule}
 
@@ -192,7 +193,7 @@ class _Plan:
             self.place += np.where(waiting & due, 0, 1)
 
 
-def _plan(port: str, planned: Any, last_day: int, n: int, events: Sequence[str]) -> _Plan:
+def _plan(planned: Any, last_day: int, n: int, *, arrives: bool) -> _Plan:
     """Lay a schedule out by days, as far as the course goes."""
     place = np.zeros(n, dtype=int)
     if not isinstance(planned, Schedule):
@@ -200,7 +201,7 @@ def _plan(port: str, planned: Any, last_day: int, n: int, events: Sequence[str])
         return _Plan(daily.reshape(last_day, 1, -1), None, np.zeros((last_day, 1, n)), place)
     hours = np.unique(np.append(instants(planned.times - np.floor(planned.times)), 0.0))
     at = instants(np.arange(last_day)[:, None] + hours).ravel()
-    found = planned.arriving(at) if port in events else planned.holding(at)
+    found = planned.arriving(at) if arrives else planned.holding(at)
     table = found.reshape(last_day, hours.size, -1)
     return _Plan(table, hours, np.zeros((last_day, hours.size, n)), place)
 

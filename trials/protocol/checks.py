@@ -182,7 +182,9 @@ def _regimen(dose: RegimenDose) -> Iterator[Found]:
     if dose.surface_cap is not None and size != "mg/m2":
         yield ("surface_cap",), "only an amount by body surface (mg/m2) takes it"
     if dose.on is not None and days(dose.every) > days(dose.on):
-        message = "longer than 'on': there is one dose a cycle; write the length of the cycle and no 'on', 'off'"
+        message = (
+            "longer than 'on': there is one dose a cycle; write the length of the cycle and no 'on', 'off'"
+        )
         yield ("every",), message
     for k, number in enumerate(dose.missed or ()):
         if dose.on is None and dose.cycles is not None and number > dose.cycles:
