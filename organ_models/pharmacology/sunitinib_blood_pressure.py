@@ -10,7 +10,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from organ_models.model import Array, OrganModel, parameter, variable, variables
-from organ_models.references import HANSSON_2013_ADVERSE
+from organ_models.pharmacology.ctcae import hypertension_grade
+from organ_models.references import CTCAE_5, HANSSON_2013_ADVERSE
 from organ_models.validation.sunitinib import EXPOSURE, PRESSURE_CHECKS, scenarios
 
 
@@ -58,6 +59,7 @@ class Inputs:
 class Outputs:
     diastolic_pressure: Array = variable("mm[Hg]", "diastolic pressure that the drug model asks for")
     diastolic_pressure_ratio: Array = variable("1", "diastolic pressure over BP0")
+    hypertension_grade: Array = variable("1", "CTCAE 5.0 grade by the diastolic pressure alone, 0 to 3")
 
 
 def initial(p: Parameters) -> State:
@@ -77,16 +79,18 @@ def solution(elapsed: Array, x: State, p: Parameters, u: Inputs) -> State:
 
 
 def observe(time: Array, x: State, p: Parameters, u: Inputs) -> Outputs:
+    diastolic = p.baseline_diastolic_pressure * x.diastolic_pressure_ratio
     return Outputs(
-        diastolic_pressure=p.baseline_diastolic_pressure * x.diastolic_pressure_ratio,
+        diastolic_pressure=diastolic,
         diastolic_pressure_ratio=x.diastolic_pressure_ratio,
+        hypertension_grade=hypertension_grade(diastolic=diastolic),
     )
 
 
 SUNITINIB_BLOOD_PRESSURE = OrganModel(
     name="sunitinib_blood_pressure",
     title="Diastolic blood pressure under sunitinib",
-    version="1.0",
+    version="1.1",
     clock="d",
     Parameters=Parameters,
     State=State,
@@ -97,7 +101,7 @@ SUNITINIB_BLOOD_PRESSURE = OrganModel(
     solution=solution,
     observe=observe,
     covariances={("baseline_diastolic_pressure", "exposure_slope"): -0.0515},
-    references=(HANSSON_2013_ADVERSE,),
+    references=(HANSSON_2013_ADVERSE, CTCAE_5),
     notes="No antihypertensive rescue and no dose reduction for hypertension.",
     scenarios=scenarios("daily_exposure", EXPOSURE),
     checks=PRESSURE_CHECKS,

@@ -16,7 +16,8 @@ import math
 import jax.numpy as jnp
 
 from organ_models.model import Array, OrganModel, parameter, variable, variables
-from organ_models.references import DE_VRIES_SCHULTINK_2018
+from organ_models.pharmacology.ctcae import ejection_fraction_grade
+from organ_models.references import CTCAE_5, DE_VRIES_SCHULTINK_2018
 from organ_models.validation.cardiotoxicity import EJECTION_FRACTION_CHECKS, EJECTION_FRACTION_SCENARIOS
 from organ_models.variability import Residual
 
@@ -69,6 +70,9 @@ class Outputs:
     ejection_fraction: Array = variable("1", "left-ventricular ejection fraction that the model asks for")
     ejection_fraction_ratio: Array = variable("1", "ejection fraction over its value before trastuzumab")
     effect: Array = variable("mg.d/L", "Ce, concentration summed up and fading")
+    ejection_fraction_grade: Array = variable(
+        "1", "CTCAE 5.0 grade by the fraction and its drop from before trastuzumab, without noise"
+    )
 
 
 def initial(p: Parameters) -> State:
@@ -93,17 +97,19 @@ def observe(time: Array, x: State, p: Parameters, u: Inputs) -> Outputs:
     ratio = 1.0 / (
         1.0 + x.effect / half
     )  # no effect without troponin, where the half-maximal one is infinite
+    fraction = p.baseline_ejection_fraction * ratio
     return Outputs(
-        ejection_fraction=p.baseline_ejection_fraction * ratio,
+        ejection_fraction=fraction,
         ejection_fraction_ratio=ratio,
         effect=x.effect,
+        ejection_fraction_grade=ejection_fraction_grade(fraction, p.baseline_ejection_fraction),
     )
 
 
 TRASTUZUMAB_EJECTION_FRACTION = OrganModel(
     name="trastuzumab_ejection_fraction",
     title="Left-ventricular ejection fraction under trastuzumab",
-    version="1.0",
+    version="1.1",
     clock="d",
     Parameters=Parameters,
     State=State,
@@ -115,7 +121,7 @@ TRASTUZUMAB_EJECTION_FRACTION = OrganModel(
     observe=observe,
     covariances={("baseline_ejection_fraction", "half_maximal_effect"): 0.029439},
     residuals=(Residual("ejection_fraction", DE_VRIES_SCHULTINK_2018, proportional=0.078),),
-    references=(DE_VRIES_SCHULTINK_2018,),
+    references=(DE_VRIES_SCHULTINK_2018, CTCAE_5),
     notes=(
         "206 women with early breast cancer. Declines are largely the noise of the measurement, 7.8 %: "
         "simulate it before counting them."

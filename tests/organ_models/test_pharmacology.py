@@ -16,7 +16,13 @@ from scipy.integrate import solve_ivp
 
 from organ_models import catalogue, model
 from organ_models.model import fields, values
-from organ_models.pharmacology.ctcae import leukopenia_grade, neutropenia_grade
+from organ_models.pharmacology.ctcae import (
+    ejection_fraction_grade,
+    hypertension_grade,
+    leukopenia_grade,
+    neutropenia_grade,
+    thrombocytopenia_grade,
+)
 from organ_models.schedules import Schedule, boluses, infusions
 from vht import CompositionError, Coupling, VirtualPatient, validate
 from vht.course import course
@@ -441,6 +447,45 @@ def test_ctcae_grades_are_those_of_the_table() -> None:
     np.testing.assert_array_equal(neutropenia_grade(counts), [0, 0, 0, 2, 2, 3, 3, 4])
     np.testing.assert_array_equal(neutropenia_grade(counts, 1.8), [0, 1, 1, 2, 2, 3, 3, 4])
     np.testing.assert_array_equal(leukopenia_grade(2 * counts, 4.0), [0, 1, 1, 2, 2, 3, 3, 4])
+
+
+def test_platelets_pressure_and_ejection_fraction_are_graded_by_the_table() -> None:
+    """CTCAE 5.0: platelets below 75, 50 and 25; pressure from 120/80, 140/90 and 160/100 on; ejection
+    fraction 50-40 %, below 40, below 20 %, or a drop of 10 and 20 points; every limit on its own side."""
+    platelets = jnp.array([150.0, 75.0, 74.9, 50.0, 49.9, 25.0, 24.9])
+    np.testing.assert_array_equal(thrombocytopenia_grade(platelets), [0, 0, 2, 2, 3, 3, 4])
+    np.testing.assert_array_equal(thrombocytopenia_grade(platelets, 151.0), [1, 1, 2, 2, 3, 3, 4])
+    systolic = jnp.array([119.9, 120.0, 139.9, 140.0, 159.9, 160.0, 210.0])
+    np.testing.assert_array_equal(hypertension_grade(systolic=systolic), [0, 1, 1, 2, 2, 3, 3])
+    diastolic = jnp.array([79.9, 80.0, 89.9, 90.0, 99.9, 100.0])
+    np.testing.assert_array_equal(hypertension_grade(diastolic=diastolic), [0, 1, 1, 2, 2, 3])
+    np.testing.assert_array_equal(hypertension_grade(systolic=systolic[:2], diastolic=100.0), [3, 3])
+    with pytest.raises(TypeError, match="systolic or a diastolic"):
+        hypertension_grade()
+    fraction = jnp.array([0.51, 0.50, 0.40, 0.39, 0.20, 0.19])
+    np.testing.assert_array_equal(ejection_fraction_grade(fraction), [0, 2, 2, 3, 3, 4])
+    fell = jnp.array([0.61, 0.60, 0.51, 0.49, 0.39, 0.10])
+    np.testing.assert_array_equal(ejection_fraction_grade(fell, 0.70), [0, 2, 2, 3, 3, 4])
+
+
+def test_the_pressure_and_the_ejection_fraction_of_a_patient_are_graded() -> None:
+    """Diastolic 71.8 mmHg (1 + 0.119 AUC): 84.6 at 1.5 mg.h/L, 97.4 at 3. Trastuzumab at 420 mg every three
+    weeks and a troponin of 80 ng/L takes 10.7 points."""
+    pressure = "sunitinib_blood_pressure"
+    for exposed, grade in ((0.0, 0), (1.5, 1), (3.0, 2)):
+        seen = run(pressure, {f"{pressure}.daily_exposure": exposed}, [365])
+        assert seen["hypertension_grade"][-1, 0] == grade
+    heart = run(
+        "trastuzumab_ejection_fraction",
+        {
+            "trastuzumab.dose": boluses(420.0, 21.0 * np.arange(17)),
+            "trastuzumab_ejection_fraction.largest_troponin_t": 80.0,
+        },
+        [0, 350],
+        feeds={"concentration": "trastuzumab.concentration"},
+    )
+    assert 0.10 < heart["ejection_fraction"][0, 0] - heart["ejection_fraction"][1, 0] < 0.11
+    np.testing.assert_array_equal(heart["ejection_fraction_grade"][:, 0], [0, 2])
 
 
 def test_the_grade_of_a_patient_follows_the_count() -> None:
