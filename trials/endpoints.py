@@ -45,9 +45,10 @@ PROGRESSION_FREE = "recist_progression_free_time"
 RESPONSE_DURATION = "recist_duration_of_response"
 PEAK = "peak_change"
 EVER = "ever_at_or_above"
+BELOW = "ever_below"
 
 MEANS = (CHANGE, PEAK)
-SHARES = (BEST_RESPONSE, DISEASE_CONTROL, EVER)
+SHARES = (BEST_RESPONSE, DISEASE_CONTROL, EVER, BELOW)
 TIMES = (PROGRESSION_FREE, RESPONSE_DURATION)
 """The kinds of endpoints by how they are analysed."""
 
@@ -146,7 +147,7 @@ def _of_arm(protocol: Protocol, outcomes: Outcomes, endpoint: Any, arm: str) -> 
     elif endpoint.kind in TIMES:
         values = _until_progression(protocol, outcomes, endpoint, arm)
         due = 0.0
-    elif endpoint.kind == EVER:
+    elif endpoint.kind in (EVER, BELOW):
         values = _ever(protocol, outcomes, endpoint, arm)
         due = _first_visit(protocol, list(endpoint.thresholds))
     else:
@@ -278,8 +279,9 @@ def _ever(protocol: Protocol, outcomes: Outcomes, endpoint: Any, arm: str) -> Va
             days = _visits_after_baseline(protocol, measured)
             wide = outcomes.wide(arm, measured, days, name).to_numpy()
             limit = threshold.to(quantity(measured).unit)
-            above, known = (wide >= limit).any(axis=1), (~np.isnan(wide)).any(axis=1)
-            reached = above if reached is None else reached | above
+            beyond = wide < limit if endpoint.kind == BELOW else wide >= limit
+            here, known = beyond.any(axis=1), (~np.isnan(wide)).any(axis=1)
+            reached = here if reached is None else reached | here
             seen = known if seen is None else seen | known
         if reached is None or seen is None:
             raise ValueError(f"endpoint '{endpoint.name}' names no threshold")

@@ -85,7 +85,7 @@ def couplings(patient: VirtualPatient) -> list[dict[str, Any]]:
 
 
 def described(protocol: Protocol) -> list[dict[str, Any]]:
-    """The models of a trial in the order of the protocol, with the variants that are named and whose they are.
+    """The models of a trial in the order of the protocol, with variants that are named and whose they are.
 
     A model that arms have in several variants stands once for each.
     """

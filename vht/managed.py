@@ -41,6 +41,8 @@ class Managed:
             :func:`vht.simulate` takes them as they are.
         days: days of decisions, shape ``(k,)``.
         actions: by port, what was decided on them.
+        withheld: by port, days on which a policy held what had not ended, shape ``(last_day, n)``; of a
+            schedule of instants only those on which it would have given something.
         memories: what each rule remembers at the end.
     """
 
@@ -48,6 +50,7 @@ class Managed:
     doses: dict[str, np.ndarray | Schedule]
     days: np.ndarray
     actions: dict[str, list[Action]]
+    withheld: dict[str, np.ndarray]
     memories: list[Memory] = field(default_factory=list)
 
     def stopped(self) -> np.ndarray:
@@ -59,11 +62,11 @@ class Managed:
         return np.max(ends, axis=0)
 
     def held_days(self) -> np.ndarray:
-        """Days on which a policy held a treatment that had not ended, of any port, ``(n,)``."""
-        last = next(iter(self.outputs.values())).shape[0] - 1
-        spans = np.diff([*self.days, last])
-        held = np.any([[a.hold & ~a.stop for a in decided] for decided in self.actions.values()], axis=0)
-        return np.asarray((held * spans[:, None]).sum(axis=0))
+        """Days on which a policy held a treatment that had not ended, of any port, ``(n,)``.
+
+        Of a schedule of instants, days on which something was due.
+        """
+        return np.asarray(np.any(list(self.withheld.values()), axis=0).sum(axis=0))
 
 
 def managed_course(
@@ -151,7 +154,8 @@ def managed_course(
         for port, trace in here.outputs.items():
             outputs[port][day + 1 : until + 1] = trace
     doses = {port: plan.given() for port, plan in plans.items()}
-    return Managed(outputs, doses, np.array(stops), decided, memories)
+    withheld = {port: plan.withheld for port, plan in plans.items()}
+    return Managed(outputs, doses, np.array(stops), decided, withheld, memories)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -166,12 +170,14 @@ class _Plan:
         hours: the instants of a day, d from its beginning, the first 0, shape ``(k,)``; None where the port
             has one amount a day.
         amounts: given, shape ``(last_day, k, n)``.
+        withheld: days on which what is due is held, shape ``(last_day, n)``.
         place: the day of the schedule that each patient is on, shape ``(n,)``.
     """
 
     planned: np.ndarray
     hours: np.ndarray | None
     amounts: np.ndarray
+    withheld: np.ndarray
     place: np.ndarray
 
     def given(self) -> np.ndarray | Schedule:
@@ -190,20 +196,22 @@ class _Plan:
             mine = self.planned[self.place, :, lane].T
             self.amounts[each] = mine * action.share
             due = True if self.hours is None else mine.any(axis=0)
+            self.withheld[each] = action.hold & ~action.stop & due
             self.place += np.where(waiting & due, 0, 1)
 
 
 def _plan(planned: Any, last_day: int, n: int, *, arrives: bool) -> _Plan:
     """Lay a schedule out by days, as far as the course goes."""
-    place = np.zeros(n, dtype=int)
-    if not isinstance(planned, Schedule):
-        daily = np.asarray(planned, float)[:last_day]
-        return _Plan(daily.reshape(last_day, 1, -1), None, np.zeros((last_day, 1, n)), place)
-    hours = np.unique(np.append(instants(planned.times - np.floor(planned.times)), 0.0))
-    at = instants(np.arange(last_day)[:, None] + hours).ravel()
-    found = planned.arriving(at) if arrives else planned.holding(at)
-    table = found.reshape(last_day, hours.size, -1)
-    return _Plan(table, hours, np.zeros((last_day, hours.size, n)), place)
+    hours: np.ndarray | None = None
+    if isinstance(planned, Schedule):
+        hours = np.unique(np.append(instants(planned.times - np.floor(planned.times)), 0.0))
+        at = instants(np.arange(last_day)[:, None] + hours).ravel()
+        found = planned.arriving(at) if arrives else planned.holding(at)
+        table = found.reshape(last_day, hours.size, -1)
+    else:
+        table = np.asarray(planned, float)[:last_day].reshape(last_day, 1, -1)
+    nothing = np.zeros((last_day, table.shape[1], n))
+    return _Plan(table, hours, nothing, np.zeros((last_day, n), dtype=bool), np.zeros(n, dtype=int))
 
 
 def _check(

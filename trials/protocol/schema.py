@@ -252,6 +252,13 @@ class EverAtOrAbove(EndpointSection):
         return {name: amount.to(quantity(name).unit) for name, amount in self.thresholds.items()}
 
 
+class EverBelow(EndpointSection):
+    """Whether any of the quantities ever falls below its threshold: of a blood count, a CTCAE grade."""
+
+    kind: Literal["ever_below"]
+    thresholds: dict[QuantityName, Amount] = Field(min_length=1)
+
+
 Endpoint = Annotated[
     ChangeFromBaseline
     | BestResponse
@@ -259,7 +266,8 @@ Endpoint = Annotated[
     | ProgressionFreeTime
     | DurationOfResponse
     | PeakChange
-    | EverAtOrAbove,
+    | EverAtOrAbove
+    | EverBelow,
     Field(discriminator="kind"),
 ]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trials.endpoints import (
+    BELOW,
     BEST_RESPONSE,
     CHANGE,
     DISEASE_CONTROL,
@@ -60,7 +61,7 @@ def findings(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any]:
             if f"{name} waterfall" not in drawn:
                 body.append(_waterfall_figure(protocol, results, name))
             drawn.add(f"{name} waterfall")
-        if endpoint.kind in (CHANGE, PEAK, EVER):
+        if endpoint.kind in (CHANGE, PEAK, EVER, BELOW):
             scale = "percent" if endpoint.kind == CHANGE and endpoint.scale == "percent" else "absolute"
             for measured in [name] if name else list(endpoint.thresholds):
                 key = f"{measured} {scale}"
@@ -80,6 +81,7 @@ def findings(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any]:
     return blocks.section("results", "Results", body)
 
 
+_LEFT = "A patient who left counts up to that day."
 _NOT_REACHED = (
     "Not reached: fewer than half had progressed. The mean is the area under the curve up to the last visit. "
     "Target lesions alone: as if no new lesion had appeared."
@@ -139,7 +141,8 @@ def _arm_table(
     note = {
         BEST_RESPONSE: "Patients who could not be evaluated count as no response; missing lists them.",
         DISEASE_CONTROL: "Patients who could not be evaluated count as no control; missing lists them.",
-        EVER: "A patient who left counts up to that day.",
+        EVER: _LEFT,
+        BELOW: _LEFT,
         PROGRESSION_FREE: _NOT_REACHED,
         RESPONSE_DURATION: f"n: patients who responded, missing counted as of those seen. {_NOT_REACHED}",
     }.get(endpoint.kind, "SD, standard deviation between patients.")

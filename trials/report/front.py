@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trials.endpoints import (
+    BELOW,
     BEST_RESPONSE,
     CHANGE,
     DISEASE_CONTROL,
@@ -137,6 +138,7 @@ def _in_words(endpoint: Any, found: Mapping[str, Any], labels: Mapping[str, str]
         BEST_RESPONSE: "complete or partial response in ",
         DISEASE_CONTROL: "response or stable disease in ",
         EVER: "reached by ",
+        BELOW: "reached by ",
     }.get(endpoint.kind, "")
     return f"{opening}{words.listed(with_label)}; as a trial would observe it, {words.listed(observed)}."
 
