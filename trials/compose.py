@@ -80,18 +80,22 @@ def _model(protocol: Protocol, arm: Arm | None, index: int, name: str) -> OrganM
         found = catalogue_model(name)
     except UnknownModel as error:
         raise protocol.error_at(("virtual_patient", "models", index), str(error)) from None
-    own = arm is not None and name in (arm.variants or {})
-    place = ("arms", protocol.arms.index(arm)) if own and arm is not None else ("virtual_patient",)
-    position = (*place, "variants", name)
-    if own and found.clock != "d":
-        message = (
-            f"{name} is not a model of days; its variant holds for all arms: name it in 'virtual_patient'"
-        )
-        raise protocol.error_at(position, message)
-    try:
-        return in_variant(found, variant_of(protocol, arm, name))
-    except ValueError as error:
-        raise protocol.error_at(position, str(error)) from None
+    places: list[tuple[tuple[str | int, ...], dict[str, str] | None]] = [
+        (("virtual_patient", "variants", name), protocol.virtual_patient.variants)
+    ]
+    places += [(("arms", k, "variants", name), each.variants) for k, each in enumerate(protocol.arms)]
+    for position, variants in places:
+        wanted = (variants or {}).get(name, DEFAULT_VARIANT)
+        if position[0] == "arms" and variants and name in variants and found.clock != "d":
+            message = (
+                f"{name} does not run on days, so that arms share its variant; name it in 'virtual_patient'"
+            )
+            raise protocol.error_at(position, message)
+        try:
+            in_variant(found, wanted)
+        except ValueError as error:
+            raise protocol.error_at(position, str(error)) from None
+    return in_variant(found, variant_of(protocol, arm, name))
 
 
 def _check_doses(protocol: Protocol, patient: VirtualPatient, index: int, arm: Arm) -> None:

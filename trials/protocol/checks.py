@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 _UNTIL_PROGRESSION = ("recist_progression_free_time", "recist_duration_of_response")
 _RECIST = (*_UNTIL_PROGRESSION, "recist_best_response", "recist_disease_control")
-_THRESHOLDS = ("ever_at_or_above", "ever_below")
-
 Found = tuple[Position, str]
 Check = Callable[["Protocol"], Iterator[Found]]
 
@@ -314,7 +312,7 @@ def _endpoint_units(p: Protocol) -> Iterator[Found]:
             if unit != "mm":
                 message = f"RECIST needs a sum of diameters in mm; {endpoint.quantity} is in '{unit}'"
                 yield ("endpoints", i, "quantity"), message
-        elif endpoint.kind in _THRESHOLDS:
+        elif endpoint.kind == "ever_at_or_above" or endpoint.kind == "ever_below":
             for name, amount in endpoint.thresholds.items():
                 if wrong := check_unit(amount, quantity(name).unit):
                     yield ("endpoints", i, "thresholds", name), f"{wrong}, the unit of {name}"
@@ -324,7 +322,7 @@ def _endpoint_units(p: Protocol) -> Iterator[Found]:
 def _endpoint_visits(p: Protocol) -> Iterator[Found]:
     for i, endpoint in enumerate(p.endpoints):
         at: Position = ("endpoints", i)
-        if endpoint.kind in _THRESHOLDS:
+        if endpoint.kind == "ever_at_or_above" or endpoint.kind == "ever_below":
             for name in endpoint.thresholds:
                 if name not in p.visits:
                     yield (*at, "thresholds", name), f"'{name}' has no visits; {_choose(name, p.visits)}"
