@@ -131,7 +131,10 @@ def _misplaced(patient: VirtualPatient, port: str, dose: RegimenDose) -> tuple[s
             return ("drug" if INGREDIENTS[model] != dose.drug else "route"), str(error)
         if name != wanted:
             return "route", f"by this route {dose.drug} is given at {model}.{wanted}"
-    elif port not in event_ports(patient) and dose.route != "infusion":
+    others = [drug for drug in set(INGREDIENTS.values()) - {dose.drug} if drug in name.split("_")]
+    if others:
+        return "drug", f"{port} takes {others[0]}, and the regimen is of {dose.drug}"
+    if model not in INGREDIENTS and port not in event_ports(patient) and dose.route != "infusion":
         events = patient.models[model].Events
         known = [] if events is NoFields else [f"{model}.{e}" for e in fields(events)]
         instead = f"give it at {' or '.join(known)}" if known else "write an amount a day"

@@ -26,7 +26,7 @@ from trials.yaml_source import position_text
         ("        infused_over: 1 h\n", "", "infused_over", "an infusion needs it"),
         ("route: infusion", "route: oral", "infused_over", "nothing else takes it"),
         ("every: 3 wk", "evry: 3 wk", "evry", "did you mean 'every'?"),
-        ("every: 3 wk", "every: 0 d", "every", "must be more than 0 d"),
+        ("every: 3 wk", "every: 0 d", "every", "must be at least 1 h"),
         ("drug: docetaxel", "drug: docetaxol", "drug", "no model carries 'docetaxol'"),
         ("cycles: 6", "cycles: 6\n        missed: [7]", "missed[0]", "no administration 7 among 6"),
         ("cycles: 6", "cycles: 6\n        start: 20 wk", "start", "not before the end of the trial"),
@@ -69,6 +69,11 @@ def test_a_mistake_in_a_regimen_is_named_with_its_line_and_field(
             "route: infusion\n        infused_over: 1 h",
             "route: oral",
             "the drug is infused or injected; the route 'oral' is not modelled",
+        ),
+        (
+            "bruno_breast_cancer.docetaxel_dose: *docetaxel_75",
+            "bruno_breast_cancer.capecitabine_dose: *docetaxel_75",
+            "bruno_breast_cancer.capecitabine_dose takes capecitabine, and the regimen is of docetaxel",
         ),
     ],
 )

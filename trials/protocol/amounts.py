@@ -126,7 +126,7 @@ def days(amount: Amount) -> float:
 
 Duration = Annotated[Amount, AfterValidator(_Measures("d", above=0, whole=True))]
 Day = Annotated[Amount, AfterValidator(_Measures("d", at_least=0, whole=True))]
-Interval = Annotated[Amount, AfterValidator(_Measures("d", above=0))]
+Interval = Annotated[Amount, AfterValidator(_Measures("h", at_least=1))]
 Lag = Annotated[Amount, AfterValidator(_Measures("d", at_least=0))]
 Hours = Annotated[Amount, AfterValidator(_Measures("h", above=0))]
 Surface = Annotated[Amount, AfterValidator(_Measures("m2", above=0))]

@@ -75,7 +75,7 @@ class RegimenDose(Section):
             weight.
         route: a tablet, an injection or an infusion.
         infused_over: how long an infusion runs.
-        every: from one administration to the next; ``12 h`` is twice a day.
+        every: from one administration to the next, an hour or more; ``12 h`` is twice a day.
         loading: amount of the first administration, measured as ``amount`` is; ``amount`` where absent.
         on, off: cycle: administrations on the first days of each; without interruption where absent.
         cycles: how many cycles are given, or administrations where there are no cycles; to the end of the
