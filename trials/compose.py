@@ -131,7 +131,7 @@ def _misplaced(patient: VirtualPatient, port: str, dose: RegimenDose) -> tuple[s
             return ("drug" if INGREDIENTS[model] != dose.drug else "route"), str(error)
         if name != wanted:
             return "route", f"by this route {dose.drug} is given at {model}.{wanted}"
-    others = [drug for drug in set(INGREDIENTS.values()) - {dose.drug} if drug in name.split("_")]
+    others = [drug for drug in sorted({*INGREDIENTS.values()} - {dose.drug}) if drug in name.split("_")]
     if others:
         return "drug", f"{port} takes {others[0]}, and the regimen is of {dose.drug}"
     if model not in INGREDIENTS and port not in event_ports(patient) and dose.route != "infusion":
