@@ -138,9 +138,8 @@ def _run_chunk(
     protocol: Protocol, arms: Mapping[str, VirtualPatient], table: pd.DataFrame, collected: _Collected
 ) -> None:
     made = enrol(protocol, arms, table)
-    _collect(
-        made[protocol.arms[0].name], collected
-    )  # arms differ in slow models alone, not in what is told here
+    # arms differ in slow models alone, which these rows do not tell of
+    _collect(made[protocol.arms[0].name], collected)
     for arm in protocol.arms:
         _run_arm(protocol, arms[arm.name], arm, made[arm.name], collected)
 

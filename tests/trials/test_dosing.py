@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from organ_models.schedules import Schedule
-from tests.vht.people import breast_patient, pseudonym
+from tests.vht.people import weighed_patient, pseudonym
 from trials.compose import compose
 from trials.conduct import UNSIZED, Conduct, conduct
 from trials.dosing import Bodies, doses_of, sizes_needed
@@ -41,7 +41,7 @@ def changed(folder: Path, *pairs: tuple[str, str], name: str = "docetaxel_breast
 
 
 def cohort(n: int) -> Cohort:
-    return Cohort.from_states(breast_patient(i) for i in range(n))
+    return Cohort.from_states(weighed_patient(i) for i in range(n))
 
 
 def given(protocol: Protocol, arm: str, weight: list[float], height: list[float]) -> dict[str, Schedule]:
@@ -131,9 +131,9 @@ def test_a_patient_without_a_recorded_size_fails_with_that_cause_and_changes_nob
 ) -> None:
     text = "quantities: [body_weight, body_height, sum_of_longest_diameters]"
     anyone = changed(tmp_path, (text, "quantities: [sum_of_longest_diameters]"))
-    people = [breast_patient(i) for i in range(24)]
-    people[5] = breast_patient(5, body_height=None)
-    people[9] = breast_patient(9, body_weight=None)
+    people = [weighed_patient(i) for i in range(24)]
+    people[5] = weighed_patient(5, body_height=None)
+    people[9] = weighed_patient(9, body_weight=None)
     found = conduct(anyone, Cohort.from_states(people))
     for arm in protocol.arms:
         rows = disposition(found, arm.name)
@@ -155,7 +155,7 @@ def test_an_arm_with_absolute_doses_needs_no_size(tmp_path: Path) -> None:
         (text, "quantities: [sum_of_longest_diameters]"),
         ("amount: 75 mg/m2", "amount: 130 mg"),
     )
-    small = Cohort.from_states([breast_patient(0, body_weight=None), breast_patient(1)])
+    small = Cohort.from_states([weighed_patient(0, body_weight=None), weighed_patient(1)])
     found = conduct(flat, small)
     assert disposition(found, "docetaxel_75")["status"].tolist() == [COMPLETED, COMPLETED]
     assert disposition(found, "docetaxel_100").loc[pseudonym(0), "reason"] == UNSIZED
@@ -237,7 +237,7 @@ def test_the_report_tells_how_doses_were_derived(
 
 def verified(protocol: Path, states: Path, out: Path) -> None:
     """A run in a folder of its own is executed again to the bit."""
-    Store(states).append(breast_patient(i) for i in range(4))
+    Store(states).append(weighed_patient(i) for i in range(4))
     run_trial(protocol, states, out)
     found = verify_run(out)
     assert found.verified, found.differences

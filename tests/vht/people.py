@@ -59,7 +59,7 @@ def gist_cohort(n: int) -> Cohort:
     return Cohort.from_states(gist_patient(i) for i in range(n))
 
 
-def breast_patient(number: int, **values: float | None) -> PatientState:
+def weighed_patient(number: int, **values: float | None) -> PatientState:
     """A woman with breast cancer, with her weight and height; None leaves a value out of the record."""
     luck = np.random.default_rng([8, number])
     recorded: dict[str, float | None] = {
