@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from organ_models.schedules import Schedule
-from tests.vht.people import weighed_patient, pseudonym
+from tests.vht.people import pseudonym, weighed_patient
 from trials.compose import compose
 from trials.conduct import UNSIZED, Conduct, conduct
 from trials.dosing import Bodies, doses_of, sizes_needed
