@@ -18,6 +18,7 @@ from organ_models.solvers import Failure
 from trials.compose import compose, doses_of
 from trials.outcomes import COMPLETED, FAILED, WITHDRAWN, Outcomes, Screening
 from trials.protocol import Arm, Protocol
+from trials.survival import check_outputs, output_column, ports_read, quantities_read
 from trials.treatment import dropout_days, new_lesion_days, reading, treat
 from vht.cycles import Baseline, baseline_of, controls_of, cycles_on, first_failure, untreated
 from vht.patient import VirtualPatient
@@ -97,6 +98,7 @@ def conduct(
         ProtocolError: the protocol's models do not fit together, or nobody is eligible.
     """
     patient = compose(protocol)
+    check_outputs(protocol, patient)
     wanted = _needed_quantities(protocol, patient)
     if "heart_rate" in wanted:
         cohort = impute(cohort, seed=protocol.seed)
@@ -221,7 +223,8 @@ def twins(
 
 def _needed_quantities(protocol: Protocol, patient: VirtualPatient) -> list[str]:
     rules = protocol.population.eligibility
-    return list(dict.fromkeys([*_asked(patient), *rules.quantities, *rules.ranges]))
+    asked = (*_asked(patient), *rules.quantities, *rules.ranges, *quantities_read(protocol))
+    return list(dict.fromkeys(asked))
 
 
 def _asked(patient: VirtualPatient) -> list[str]:
@@ -294,6 +297,10 @@ def _run_arm(
                 "held_days": np.where(fine, treated.held_days, np.nan),
                 "stopped_day": np.where(fine, treated.stopped_day, np.nan),
                 "dose_share": np.where(fine, treated.dose_share, np.nan),
+                **{
+                    output_column(port): np.where(fine, treated.course[port][0], np.nan)
+                    for port in ports_read(protocol)
+                },
             }
         )
     )

@@ -125,6 +125,7 @@ def days(amount: Amount) -> float:
 
 
 Duration = Annotated[Amount, AfterValidator(_Measures("d", above=0, whole=True))]
+Time = Annotated[Amount, AfterValidator(_Measures("d", above=0))]
 Day = Annotated[Amount, AfterValidator(_Measures("d", at_least=0, whole=True))]
 Age = Annotated[Amount, AfterValidator(_Measures("a", at_least=0))]
 Hazard = Annotated[Amount, AfterValidator(_Measures("/d", at_least=0))]
