@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trials.endpoints import TARGETS_ALONE, TIMES, VALUES, assessments, percent_change
+from trials.endpoints import PROGRESSIONS, TARGETS_ALONE, TIMES, VALUES, assessments, percent_change
 from trials.outcomes import FAILED, Outcomes
 from vht.quantities import quantity
 from vht.recist import Response
@@ -41,16 +41,21 @@ def plot_survival(
     Args:
         protocol: the declared trial.
         results: what :func:`trials.results.analyse` returned.
-        endpoint: name of a time to progression; the first if absent.
+        endpoint: name of a time to progression, or of survival by a link; the first if absent.
         targets_alone: of target lesions alone, as if no new lesion had appeared.
 
     Raises:
-        ValueError: no such endpoint.
+        ValueError: no such endpoint, or target lesions alone of survival by a link.
     """
     from trials.report.figures import figure
+    from trials.report.findings import survival_axes
 
-    names = [e.name for kind in TIMES for e in protocol.endpoints if e.kind == kind]
-    name = _chosen(endpoint, names, "endpoint that is a time to progression")
+    endpoints: tuple[Any, ...] = protocol.endpoints
+    names = [e.name for kind in TIMES for e in endpoints if e.kind == kind]
+    name = _chosen(endpoint, names, "endpoint that is a time to an event")
+    (declared,) = (e for e in endpoints if e.name == name)
+    if targets_alone and declared.kind not in PROGRESSIONS:
+        raise ValueError(f"'{name}' has no curves of target lesions alone; it is no time to progression")
     found = results["survival"][name]
     kinds = TARGETS_ALONE if targets_alone else VALUES
     arms = {
@@ -58,7 +63,7 @@ def plot_survival(
         for arm, curves in found["arms"].items()
     }
     data = {"labels": _labels(protocol), "days": found["days"], "arms": arms}
-    return figure("survival", {**data, "ylabel": "Free of progression (%)"})
+    return figure("survival", {**data, **survival_axes(declared)})
 
 
 def plot_waterfall(protocol: Protocol, results: Mapping[str, Any], name: str | None = None) -> Figure:

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from trials.protocol import Protocol
     from vht.patient import VirtualPatient
 
+OVERALL = "overall survival"
+"""The event of a link that ends with death."""
+
 MONTH = conversion("mo", "d").factor
 """Days in a month of a link."""
 
