@@ -5,14 +5,14 @@ drawn with luck that hangs on the study's seed, the patient and the event alone:
 belongs to the virtual patient and not to what was measured, so that it is drawn from the noise-free tumour;
 what a trial observes of it ends where the patient leaves, or with the follow-up.
 
-Days count from the start of treatment, as in the sources. Times before the day on which the tumour's change is
-due (week 6, say) are left as they are drawn, since the published distributions are not conditional on being
-alive then; they are counted.
+Days count from the start of treatment. Times before the day on which the tumour's change is due (week 6, say)
+are left as they are drawn, since the published distributions are not conditional on being alive then. They
+are counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -160,28 +160,12 @@ def output_column(port: str) -> str:
 
 def ports_read(protocol: Protocol) -> tuple[str, ...]:
     """Outputs of models that covariates of survival links read, each once."""
-    return tuple(
-        dict.fromkeys(
-            source.output
-            for endpoint in protocol.endpoints
-            if endpoint.kind == SURVIVAL
-            for source in endpoint.covariates.values()
-            if source.output is not None
-        )
-    )
+    return tuple(dict.fromkeys(s.output for s in _sources(protocol) if s.output is not None))
 
 
 def quantities_read(protocol: Protocol) -> tuple[str, ...]:
     """Quantities at baseline that covariates of survival links read, each once."""
-    return tuple(
-        dict.fromkeys(
-            source.quantity
-            for endpoint in protocol.endpoints
-            if endpoint.kind == SURVIVAL
-            for source in endpoint.covariates.values()
-            if source.quantity is not None
-        )
-    )
+    return tuple(dict.fromkeys(s.quantity for s in _sources(protocol) if s.quantity is not None))
 
 
 def check_outputs(protocol: Protocol, patient: VirtualPatient) -> None:
@@ -190,14 +174,13 @@ def check_outputs(protocol: Protocol, patient: VirtualPatient) -> None:
     Raises:
         ProtocolError: with the line.
     """
-    for index, endpoint in enumerate(protocol.endpoints):
-        if endpoint.kind != SURVIVAL:
-            continue
-        for name, source in endpoint.covariates.items():
+    slow = [f"{m.name}.{port}" for m in patient.slow for port in fields(m.Outputs)]
+    endpoints: tuple[Any, ...] = protocol.endpoints
+    for index, endpoint in enumerate(endpoints):
+        for name, source in endpoint.covariates.items() if endpoint.kind == SURVIVAL else ():
             if source.output is None:
                 continue
             position = ("endpoints", index, "covariates", name, "output")
-            slow = [f"{m.name}.{port}" for m in patient.slow for port in fields(m.Outputs)]
             if source.output not in slow:
                 message = f"'{source.output}' is no output of a slow model; there is {', '.join(slow)}"
                 raise protocol.error_at(position, message)
@@ -208,6 +191,13 @@ def check_outputs(protocol: Protocol, patient: VirtualPatient) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------
+
+
+def _sources(protocol: Protocol) -> Iterator[Any]:
+    endpoints: tuple[Any, ...] = protocol.endpoints
+    for endpoint in endpoints:
+        if endpoint.kind == SURVIVAL:
+            yield from endpoint.covariates.values()
 
 
 def _wanted(endpoint: Any, name: str) -> str:

@@ -232,8 +232,8 @@ _CLARET_2014_CONTROL = Reference(
 )
 
 _BREAST_CANCER = (
-    "people with metastatic breast cancer under docetaxel and capecitabine, studies SO14999 and NO16853 (tumour "
-    "sizes of 888)"
+    "people with metastatic breast cancer under docetaxel and capecitabine, studies SO14999 and NO16853 "
+    "(tumour sizes of 888)"
 )
 _LUNG_CANCER = "people with non-small-cell lung cancer under chemotherapy, some with bevacizumab (n = 774)"
 

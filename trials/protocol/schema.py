@@ -305,7 +305,7 @@ class PredictedSurvival(EndpointSection):
         link: name of the link (``vht.survival_links``).
         quantity: the sum of diameters that it is computed from.
         covariates: what else the link must be told, by its names.
-        follow_up: day on which everybody is censored, also beyond the course; the end of the course if absent.
+        follow_up: day on which everybody is censored, also beyond the course; its end if absent.
     """
 
     kind: Literal["survival_link"]

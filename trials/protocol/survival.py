@@ -43,7 +43,10 @@ def covariate_problems(p: Protocol) -> Iterator[Found]:
             continue
         at = ("endpoints", i)
         if endpoint.link not in LINKS:
-            yield (*at, "link"), f"no survival link is called '{endpoint.link}'; {_near(endpoint.link, LINKS)}"
+            yield (
+                (*at, "link"),
+                f"no survival link is called '{endpoint.link}'; {_near(endpoint.link, LINKS)}",
+            )
             continue
         link = LINKS[endpoint.link]
         asked = [name for name in link.covariates if name not in SEEN_ON_THE_TUMOUR]
@@ -79,7 +82,9 @@ def visit_problems(p: Protocol) -> Iterator[Found]:
             yield at, f"{endpoint.link} needs a visit of {endpoint.quantity} between weeks 3 and 14"
 
 
-def _source_problems(declared: Any, source: Any, at: tuple[str | int, ...], arms: list[str]) -> Iterator[Found]:
+def _source_problems(
+    declared: Any, source: Any, at: tuple[str | int, ...], arms: list[str]
+) -> Iterator[Found]:
     given = [field for field in ("value", "quantity", "output") if getattr(source, field) is not None]
     if len(given) != 1:
         yield at, "give one of 'value', 'quantity' and 'output'"
@@ -95,7 +100,8 @@ def _source_problems(declared: Any, source: Any, at: tuple[str | int, ...], arms
         return
     if source.source is None:
         yield (*at, "source"), "a value needs the source that it comes from, or 'assumption: ...'"
-    amounts = {("value",): source.value, **{("arms", arm): amount for arm, amount in source.arms.items()}}
+    amounts: dict[tuple[str, ...], Any] = {("value",): source.value}
+    amounts |= {("arms", arm): amount for arm, amount in source.arms.items()}
     for where, amount in amounts.items():
         if where[-1] not in ("value", *arms):
             yield (*at, *where), f"no arm is called '{where[-1]}'; {_near(where[-1], arms)}"

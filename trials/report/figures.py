@@ -308,17 +308,8 @@ def _waterfall(data: Mapping[str, Any]) -> Figure:
             axes.set_xlim(-1, max(len(values), 1))
             axes.set_xticks([])
             axes.spines["bottom"].set_visible(False)
-            axes.set_title(f"{title_lines(label, WIDTH / 2 - 0.4)}\n{title}", fontsize=8.5)
-            axes.text(
-                0.99,
-                0.97,
-                f"n = {len(values)}",
-                transform=axes.transAxes,
-                ha="right",
-                va="top",
-                fontsize=8,
-                color=SOFT,
-            )
+            heading = f"{title_lines(label, WIDTH / 2 - 0.4)}\n{title}, n = {len(values)}"
+            axes.set_title(heading, fontsize=8.5)
     figure.supylabel(data["ylabel"], fontsize=8.5, color=INK)
     figure.supxlabel("Patients, sorted; full colour: decrease of 30 % or more", fontsize=8.5, color=INK)
     return figure

@@ -53,7 +53,7 @@ def notice(protocol: Protocol, results: Mapping[str, Any], endpoint: Any) -> Blo
         f"No {what} were simulated: {words.in_running_text(str(found['event']))} is what a published link "
         f"predicts from the size of the tumour. It was derived from {found['population']}. That it holds for "
         "these patients and treatments is an assumption, and stronger the further they are from those; in "
-        f"particular, the treatments are taken to act on {found['event']} through the link's covariates alone. "
+        f"particular, treatments are taken to act on {found['event']} through the link's covariates alone. "
         f"Source: {found['source']}"
     )
     return blocks.notice("Survival is predicted", text)
@@ -68,9 +68,9 @@ def definition(endpoint: Any) -> str:
     end = "the end of the trial" if endpoint.follow_up is None else words.amount(endpoint.follow_up)
     return (
         f"Days from the start of treatment to {until}, drawn from the distribution that a published link "
-        f"predicts from noise-free {name} at baseline{by}; the same luck in every arm. Everybody is censored at "
-        f"{end}; as observed, who leaves the trial is censored on that day, and who completes it is followed on. "
-        "Nothing else tells the two views apart."
+        f"predicts from noise-free {name} at baseline{by}; the same luck in every arm. Everybody is censored "
+        f"at {end}; as observed, who leaves the trial is censored on that day, and who completes it is "
+        "followed on. Nothing else tells the two views apart."
     )
 
 
@@ -124,14 +124,14 @@ def limits(protocol: Protocol, results: Mapping[str, Any]) -> list[str]:
     if not endpoints:
         return []
     items = [
-        "Survival follows from early tumour size by a published link; the course after the link's covariates, "
-        "later treatments, and effects of a treatment that the tumour's size does not show have no part in it. "
-        "Its deaths end no visit: other endpoints are those of people who stay alive."
+        "Survival follows from early tumour size by a published link; the course after the link's "
+        "covariates, later treatments, and effects of a treatment that the tumour's size does not show have "
+        "no part in it. Its deaths end no visit: other endpoints are those of people who stay alive."
     ]
     if len({link_of(e).event for e in endpoints}) > 1:
         items.append(
-            "Overall and progression-free survival are drawn independently of each other, each by its link: in "
-            "single virtual patients progression may come after death, and times must not be joined."
+            "Overall and progression-free survival are drawn independently of each other, each by its link: "
+            "in single virtual patients progression may come after death, and times must not be joined."
         )
     for endpoint in endpoints:
         link = results["endpoints"][endpoint.name]["link"]
