@@ -61,9 +61,9 @@ def analyse(protocol: Protocol, outcomes: Outcomes) -> dict[str, Any]:
         ``endpoints`` (each noise-free and as observed, with missing values by cause and contrasts with the
         reference arm; of survival that a link predicts also ``link``: its formula, source and population,
         and who left its range), ``series`` (course of quantities by arm), ``waterfall`` and ``survival``.
-        Times are in days, values in the canonical unit of their quantity. Every contrast has a population interval (that
-        of a trial with separate patients in the arms) and a paired one (the same virtual patients in every
-        arm).
+        Times are in days, values in the canonical unit of their quantity. Every contrast has a population
+        interval (that of a trial with separate patients in the arms) and a paired one (the same virtual
+        patients in every arm).
     """
     table = endpoint_table(protocol, outcomes)
     results = {

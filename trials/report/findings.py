@@ -150,8 +150,8 @@ def _arm_table(
         DISEASE_CONTROL: "Patients who could not be evaluated count as no control; missing lists them.",
         EVER: "A patient who left counts up to that day.",
         PROGRESSION_FREE: _NOT_REACHED,
-        SURVIVAL: "Not reached: fewer than half had the event. The mean is the area under the curve up to the "
-        "end of follow-up.",
+        SURVIVAL: "Not reached: fewer than half had the event. The mean is the area under the curve up to "
+        "the end of follow-up.",
         RESPONSE_DURATION: f"n: patients who responded, missing counted as of those seen. {_NOT_REACHED}",
     }.get(endpoint.kind, "SD, standard deviation between patients.")
     return blocks.table(
