@@ -19,6 +19,7 @@ from trials.dosing import doses_of, sized
 from trials.enrolment import Enrolled, enrol, needed_quantities, screen
 from trials.outcomes import COMPLETED, FAILED, WITHDRAWN, Outcomes
 from trials.protocol import Arm, Protocol
+from trials.survival import check_outputs, output_column, ports_read
 from trials.treatment import new_lesion_days, reading, treat
 from vht.cycles import cycles_on, first_failure
 from vht.patient import VirtualPatient
@@ -98,6 +99,7 @@ def conduct(
         ProtocolError: the protocol's models do not fit together, or nobody is eligible.
     """
     patient, arms = compose(protocol), compose_arms(protocol)
+    check_outputs(protocol, patient)
     wanted = needed_quantities(protocol, patient)
     if "heart_rate" in wanted:
         cohort = impute(cohort, seed=protocol.seed)
@@ -198,6 +200,10 @@ def _run_arm(
                 "held_days": np.where(fine, treated.held_days, np.nan),
                 "stopped_day": np.where(fine, treated.stopped_day, np.nan),
                 "dose_share": np.where(fine, treated.dose_share, np.nan),
+                **{
+                    output_column(port): np.where(fine, treated.course[port][0], np.nan)
+                    for port in ports_read(protocol)
+                },
             }
         )
     )

@@ -14,6 +14,7 @@ from organ_models.solvers import Failure
 from trials.dosing import Bodies, sizes_needed
 from trials.outcomes import Screening
 from trials.protocol import Protocol
+from trials.survival import quantities_read
 from trials.treatment import dropout_days
 from vht.cycles import Baseline, baseline_of, controls_of, untreated
 from vht.patient import VirtualPatient
@@ -58,7 +59,13 @@ def enrol(protocol: Protocol, arms: Mapping[str, VirtualPatient], table: pd.Data
 def needed_quantities(protocol: Protocol, patient: VirtualPatient) -> list[str]:
     """Quantities of the record that the trial reads at baseline."""
     rules = protocol.population.eligibility
-    asked = [*_asked(patient), *rules.quantities, *rules.ranges, *sizes_needed(protocol)]
+    asked = [
+        *_asked(patient),
+        *rules.quantities,
+        *rules.ranges,
+        *sizes_needed(protocol),
+        *quantities_read(protocol),
+    ]
     return list(dict.fromkeys(asked))
 
 

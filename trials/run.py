@@ -96,6 +96,18 @@ class TrialRun:
         """Course of every patient with the population's band; see :func:`trials.plots.plot_spaghetti`."""
         return plots.plot_spaghetti(self.protocol, self.outcomes, quantity, percent=percent, most=most)
 
+    def plot_nadir(self, quantity: str | None = None) -> Figure:
+        """Courses and nadirs of a blood count by arm; see :func:`trials.plots.plot_nadir`."""
+        return plots.plot_nadir(self.protocol, self.outcomes, quantity)
+
+    def plot_exposure_response(
+        self, exposure: str, response: str, *, day: float | None = None, change: bool = True
+    ) -> Figure:
+        """Response against exposure by arm; see :func:`trials.plots.plot_exposure_response`."""
+        return plots.plot_exposure_response(
+            self.protocol, self.outcomes, exposure, response, day=day, change=change
+        )
+
 
 def run_trial(
     protocol_file: Path,

@@ -125,6 +125,7 @@ def days(amount: Amount) -> float:
 
 
 Duration = Annotated[Amount, AfterValidator(_Measures("d", above=0, whole=True))]
+Time = Annotated[Amount, AfterValidator(_Measures("d", above=0))]
 Day = Annotated[Amount, AfterValidator(_Measures("d", at_least=0, whole=True))]
 Interval = Annotated[Amount, AfterValidator(_Measures("h", at_least=1))]
 Lag = Annotated[Amount, AfterValidator(_Measures("d", at_least=0))]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from organ_models.units import UnitError
+from trials.protocol import survival
 from trials.protocol.amounts import check_unit, days
 from trials.protocol.doses import Dose, RegimenDose, dose_unit
 from trials.yaml_source import Position
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _UNTIL_PROGRESSION = ("recist_progression_free_time", "recist_duration_of_response")
 _RECIST = (*_UNTIL_PROGRESSION, "recist_best_response", "recist_disease_control")
+_ON_DIAMETERS = (*_RECIST, survival.SURVIVAL)
+
 Found = tuple[Position, str]
 Check = Callable[["Protocol"], Iterator[Found]]
 
@@ -307,15 +310,26 @@ def _endpoint_names(p: Protocol) -> Iterator[Found]:
 def _endpoint_units(p: Protocol) -> Iterator[Found]:
     endpoints: tuple[Any, ...] = p.endpoints
     for i, endpoint in enumerate(endpoints):
-        if endpoint.kind in _RECIST:
+        if endpoint.kind in _ON_DIAMETERS:
             unit = quantity(endpoint.quantity).unit
             if unit != "mm":
-                message = f"RECIST needs a sum of diameters in mm; {endpoint.quantity} is in '{unit}'"
+                what = "RECIST" if endpoint.kind in _RECIST else "a survival link"
+                message = f"{what} needs a sum of diameters in mm; {endpoint.quantity} is in '{unit}'"
                 yield ("endpoints", i, "quantity"), message
         elif endpoint.kind == "ever_at_or_above" or endpoint.kind == "ever_below":
             for name, amount in endpoint.thresholds.items():
                 if wrong := check_unit(amount, quantity(name).unit):
                     yield ("endpoints", i, "thresholds", name), f"{wrong}, the unit of {name}"
+
+
+@_needs("endpoints", "arms")
+def _survival_links(p: Protocol) -> Iterator[Found]:
+    yield from survival.covariate_problems(p)
+
+
+@_needs("endpoints", "visits", "duration")
+def _survival_visits(p: Protocol) -> Iterator[Found]:
+    yield from survival.visit_problems(p)
 
 
 @_needs("endpoints", "visits", "duration")

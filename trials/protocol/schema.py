@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, PrivateAttr, model_validator
 
 from trials.protocol import checks
-from trials.protocol.amounts import Age, Amount, Confidence, Day, Duration, Hazard, Proportion, days
+from trials.protocol.amounts import Age, Amount, Confidence, Day, Duration, Hazard, Proportion, Time, days
 from trials.protocol.doses import AnyDose
 from trials.protocol.parts import ConditionName, MedicationName, Name, Port, QuantityName, Section, Text
 from trials.protocol.policies import PolicySection
@@ -259,6 +259,48 @@ class EverBelow(EndpointSection):
     thresholds: dict[QuantityName, Amount] = Field(min_length=1)
 
 
+class LinkCovariate(Section):
+    """Where a covariate of a survival link comes from: one of ``value``, ``quantity`` and ``output``.
+
+    Attributes:
+        value: the same for everybody; an indicator is 0 or 1 (``1 1``: the number and its unit).
+        arms: the value in single arms, where it differs.
+        quantity: what the patient's record holds at baseline.
+        output: a model's output (``model.port``) on the first day of an arm.
+        source: where a value comes from, or ``assumption: ...``.
+    """
+
+    value: Amount | None = None
+    arms: dict[Name, Amount] = Field(default_factory=dict)
+    quantity: QuantityName | None = None
+    output: Port | None = None
+    source: Text | None = None
+
+    def of(self, arm: str) -> Amount:
+        """The value in an arm; raises ValueError where it is read from the patient instead."""
+        found = self.arms.get(arm, self.value)
+        if found is None:
+            raise ValueError("this covariate is read from the patient")
+        return found
+
+
+class PredictedSurvival(EndpointSection):
+    """Time to death, or to progression or death, that a published link predicts from the size of the tumour.
+
+    Attributes:
+        link: name of the link (``vht.survival_links``).
+        quantity: the sum of diameters that it is computed from.
+        covariates: what else the link must be told, by its names.
+        follow_up: day on which everybody is censored, also beyond the course; its end if absent.
+    """
+
+    kind: Literal["survival_link"]
+    link: Name
+    quantity: QuantityName
+    covariates: dict[Name, LinkCovariate] = Field(default_factory=dict)
+    follow_up: Time | None = None
+
+
 Endpoint = Annotated[
     ChangeFromBaseline
     | BestResponse
@@ -267,7 +309,8 @@ Endpoint = Annotated[
     | DurationOfResponse
     | PeakChange
     | EverAtOrAbove
-    | EverBelow,
+    | EverBelow
+    | PredictedSurvival,
     Field(discriminator="kind"),
 ]
 

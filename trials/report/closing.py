@@ -15,7 +15,7 @@ from trials.endpoints import (
     RESPONSE_DURATION,
 )
 from trials.outcomes import FAILED
-from trials.report import blocks, words
+from trials.report import blocks, survival, words
 from trials.report.blocks import Block
 from vht.quantities import quantity
 
@@ -59,6 +59,7 @@ def _limits(protocol: Protocol, results: Mapping[str, Any], provenance: Mapping[
             "Duration of response compares those who responded in each arm, who are not the same patients: "
             "a difference is not the effect of the treatment alone."
         )
+    items += survival.limits(protocol, results)
     if any(arm.policies for arm in protocol.arms):
         items.append(
             "Policies decide on what visits measure, with its error; between visits nobody is looked at. "

@@ -14,11 +14,13 @@ from trials.endpoints import (
     MEANS,
     PEAK,
     PROGRESSION_FREE,
+    PROGRESSIONS,
     RESPONSE_DURATION,
     SHARES,
     TIMES,
 )
-from trials.report import blocks, dosing, words
+from trials.protocol.survival import SURVIVAL
+from trials.report import blocks, dosing, survival, words
 from trials.report.blocks import Block
 from trials.report.population import thresholds
 from vht.quantities import quantity
@@ -212,6 +214,7 @@ def design(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any]:
             [blocks.row(str(e.label), [blocks.cell(definition(e))]) for e in protocol.endpoints],
             words=True,
         ),
+        *survival.methods(protocol),
         blocks.heading("Analysis"),
         blocks.bullets(_analysis(protocol, level)),
     ]
@@ -338,7 +341,9 @@ def definition(endpoint: Any) -> str:
             f"Best overall response by RECIST 1.1 from the sum of target lesions and new lesions, {again}; "
             f"stable disease from day 28. {counts}"
         )
-    if endpoint.kind in TIMES:
+    if endpoint.kind == SURVIVAL:
+        return survival.definition(endpoint)
+    if endpoint.kind in PROGRESSIONS:
         start = "baseline" if endpoint.kind == PROGRESSION_FREE else "the first response"
         missed = getattr(endpoint, "missed_visits", None)
         gap = f"; after {missed} or more missed visits in a row at the last before them" if missed else ""
@@ -371,8 +376,8 @@ def _analysis(protocol: Protocol, level: str) -> list[str]:
     if kinds & set(TIMES):
         items.append(
             "Times: Kaplan-Meier with log-log limits, log-rank test, hazard ratio by Cox's model (ties after "
-            "Efron), and the mean time without progression up to the last visit (area under the curve, "
-            "Greenwood's variance)."
+            "Efron), and the mean time without the event up to the last visit or the end of follow-up (area "
+            "under the curve, Greenwood's variance)."
         )
     items.append("No adjustment for the number of endpoints; no hypothesis was fixed to be tested.")
     return items
