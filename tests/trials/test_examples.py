@@ -20,8 +20,8 @@ def example(name: str) -> Protocol:
     return load_protocol(EXAMPLES / f"{name}.yaml")
 
 
-def test_both_examples_are_there() -> None:
-    assert NAMES == ["arteriolar_dilator", "sunitinib_gist"]
+def test_all_examples_are_there() -> None:
+    assert NAMES == ["arteriolar_dilator", "capecitabine_docetaxel", "sunitinib_gist"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -42,13 +42,13 @@ def test_every_model_and_port_of_an_example_exists(name: str) -> None:
             for field in dataclasses.fields(getattr(models[name], kind))
         }
 
-    inputs, outputs = ports("Inputs"), ports("Outputs")
+    inputs, outputs, events = ports("Inputs"), ports("Outputs"), ports("Events")
     for link in protocol.virtual_patient.couplings:
         assert link.source in outputs
         assert link.target in (inputs if link.solve is None else outputs)
         assert {link.solve, link.follow} - {None} <= inputs
     for arm in protocol.arms:
-        assert set(arm.doses) <= inputs
+        assert set(arm.doses) <= inputs | events
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -83,7 +83,7 @@ def test_dropout_is_7_percent_over_a_mean_of_three_six_week_cycles() -> None:
     assert dropout.hazard.to("/wk") == pytest.approx(0.07 / (3.0 * 6), abs=5e-5)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["arteriolar_dilator", "sunitinib_gist"])
 @pytest.mark.parametrize(("quantity", "difference"), [("systolic", 10.4), ("diastolic", 7.0)])
 def test_pressure_error_is_the_published_difference_of_two_visits_over_root_two(
     name: str, quantity: str, difference: float
@@ -97,6 +97,26 @@ def test_pressure_error_is_the_published_difference_of_two_visits_over_root_two(
 def test_tumour_size_error_is_the_residual_of_hansson_2013() -> None:
     error = example("sunitinib_gist").measurement_error["sum_of_longest_diameters"]
     assert error.standard_deviation([200.0], "sum_of_longest_diameters") == pytest.approx([25.0])
+
+
+def test_the_regimens_are_those_of_so14999_for_1_7_square_metres() -> None:
+    """O'Shaughnessy 2002: docetaxel 75 mg/m2 on day 1 and capecitabine 1250 mg/m2 twice daily, days 1 to 14,
+    or docetaxel 100 mg/m2, in cycles of 21 days; 24 weeks begin 8 cycles."""
+    protocol = example("capecitabine_docetaxel")
+    days = np.arange(168)
+    both, alone = (protocol.arm(name).doses for name in ("combination", "docetaxel"))
+    assert both["bruno_breast_cancer.docetaxel_dose"].daily(days).sum() == pytest.approx(8 * 75 * 1.7)
+    assert both["bruno_breast_cancer.capecitabine_dose"].daily(days).sum() == pytest.approx(
+        8 * 14 * 2 * 1250 * 1.7
+    )
+    assert alone["bruno_breast_cancer.docetaxel_dose"].daily(days).sum() == pytest.approx(8 * 100 * 1.7)
+
+
+def test_breast_tumour_error_is_the_residual_of_bruno_2012_in_so14999() -> None:
+    error = example("capecitabine_docetaxel").measurement_error["sum_of_longest_diameters"]
+    assert error.standard_deviation([80.0], "sum_of_longest_diameters") == pytest.approx(
+        [332**0.5], abs=0.005
+    )
 
 
 def test_the_dilator_is_called_hypothetical_wherever_people_read_of_it() -> None:
