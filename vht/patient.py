@@ -237,7 +237,8 @@ class VirtualPatient:
             shown = f"'{given.meaning}'" if given.meaning else "of no declared meaning"
             raise CompositionError(
                 f"{coupling.source} -> {coupling.target}: the input is '{wanted.meaning}', the output "
-                f"{shown}; couple an output of the input's meaning (a model of your own declares it by meaning=)"
+                f"{shown}; couple an output of the input's meaning (a model of your own declares it by "
+                "meaning=)"
             )
         return Wire(coupling, source, target, convert)
 
