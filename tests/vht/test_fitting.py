@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
@@ -383,3 +387,10 @@ def test_a_stiff_fit_alone_has_the_same_bits_and_forecasts(stiff_fit: tuple[np.n
     np.testing.assert_array_equal(ahead.median[:, [2]], own.median)
     # the true course, exp(-.3 x 8), lies within
     assert ahead.low[0, 1] < np.exp(-0.3 * 8.0) < ahead.high[0, 1]
+
+
+def test_the_fit_of_the_readme_runs() -> None:
+    blocks = (Path(__file__).resolve().parents[2] / "README.md").read_text().split("```python\n")[1:]
+    (shown,) = (b.partition("```")[0] for b in blocks if "vht.fit(" in b)
+    told = "\nassert found.converged.all() and 900 < found.predict([21]).median[0, 0] < 1400"
+    subprocess.run([sys.executable, "-c", shown + told], check=True, timeout=120)
