@@ -21,8 +21,8 @@ def example(name: str) -> Protocol:
     return load_protocol(EXAMPLES / f"{name}.yaml")
 
 
-def test_the_examples_are_there() -> None:
-    assert {"arteriolar_dilator", "docetaxel_breast", "sunitinib_gist"} <= set(NAMES)
+def test_all_examples_are_there() -> None:
+    assert NAMES == ["arteriolar_dilator", "capecitabine_docetaxel", "docetaxel_breast", "sunitinib_gist"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -125,6 +125,26 @@ def test_neutropenia_is_graded_by_the_limits_of_the_toxicity_criteria() -> None:
     graded = [e for e in example("docetaxel_breast").endpoints if isinstance(e, EverBelow)]
     limits = [e.thresholds["neutrophils"].to("10*9/L") for e in graded]
     assert limits == pytest.approx([NEUTROPHIL_LIMITS[2], NEUTROPHIL_LIMITS[1]])
+
+
+def test_the_regimens_are_those_of_so14999_for_1_7_square_metres() -> None:
+    """O'Shaughnessy 2002: docetaxel 75 mg/m2 on day 1 and capecitabine 1250 mg/m2 twice daily, days 1 to 14,
+    or docetaxel 100 mg/m2, in cycles of 21 days; 24 weeks begin 8 cycles."""
+    protocol = example("capecitabine_docetaxel")
+    days = np.arange(168)
+    both, alone = (protocol.arm(name).doses for name in ("combination", "docetaxel"))
+    assert both["bruno_breast_cancer.docetaxel_dose"].daily(days).sum() == pytest.approx(8 * 75 * 1.7)
+    assert both["bruno_breast_cancer.capecitabine_dose"].daily(days).sum() == pytest.approx(
+        8 * 14 * 2 * 1250 * 1.7
+    )
+    assert alone["bruno_breast_cancer.docetaxel_dose"].daily(days).sum() == pytest.approx(8 * 100 * 1.7)
+
+
+def test_breast_tumour_error_is_the_residual_of_bruno_2012_in_so14999() -> None:
+    error = example("capecitabine_docetaxel").measurement_error["sum_of_longest_diameters"]
+    assert error.standard_deviation([80.0], "sum_of_longest_diameters") == pytest.approx(
+        [332**0.5], abs=0.005
+    )
 
 
 def test_the_dilator_is_called_hypothetical_wherever_people_read_of_it() -> None:
