@@ -14,7 +14,7 @@ import numpy as np
 from llvmlite import ir
 
 from organ_models.native.lanes import DOUBLE, INTEGER, Arithmetic, Memory
-from organ_models.native.translate import bound, equations, value_of
+from organ_models.native.translate import bound, equations, live, value_of, variables
 
 FIXED, PACED, MOVING = 0, 1, 2
 """What a value hangs on: on nothing that changes in a run; also on the width of the step; on anything."""
@@ -36,13 +36,13 @@ class Paced:
         inner = jaxpr.jaxpr
         level = dict(zip(inner.invars, levels, strict=True)) | dict.fromkeys(inner.constvars, FIXED)
         self.parts: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
-        for equation in inner.eqns:
-            found = max((level[v] for v in _variables(equation.invars)), default=FIXED)
+        for equation in live(jaxpr):
+            found = max((level[v] for v in variables(equation.invars)), default=FIXED)
             level |= dict.fromkeys(equation.outvars, found)
             self.parts[found].append(equation)
         made = {v for equation in self.parts[PACED] for v in equation.outvars}
         wanted = [atom for equation in self.parts[MOVING] for atom in equation.invars] + inner.outvars
-        self.kept = list(dict.fromkeys(v for v in _variables(wanted) if v in made))
+        self.kept = list(dict.fromkeys(v for v in variables(wanted) if v in made))
         """Variables that the rest takes from what hangs on the width."""
 
     @property
@@ -96,10 +96,6 @@ def places(width: np.ndarray) -> np.ndarray:
         place = np.zeros(width.size, dtype=np.int64)
         fresh = np.diff(width, prepend=np.nan) != 0.0
     return np.where(fresh, -1 - place, place).astype(np.int64)
-
-
-def _variables(atoms: Sequence[Any]) -> list[Any]:
-    return [atom for atom in atoms if not hasattr(atom, "val")]  # the others are literals
 
 
 def _row(a: Arithmetic, table: ir.Value, begin: ir.Value, row: int, element: ir.Type) -> Memory:

@@ -69,8 +69,23 @@ def translate(a: Arithmetic, jaxpr: Any, arguments: Sequence[np.ndarray]) -> lis
         UnsupportedPrimitive: an operation is not known.
     """
     known = bound(a, jaxpr, arguments)
-    equations(a, jaxpr.jaxpr.eqns, known)
+    equations(a, live(jaxpr), known)
     return [value_of(a, atom, known) for atom in jaxpr.jaxpr.outvars]
+
+
+def live(jaxpr: Any) -> list[Any]:
+    """The equations on which the results of a closed jaxpr hang; LLVM cannot leave out what calls C."""
+    wanted, found = set(variables(jaxpr.jaxpr.outvars)), []
+    for equation in reversed(jaxpr.jaxpr.eqns):
+        if wanted.intersection(equation.outvars):
+            found.append(equation)
+            wanted.update(variables(equation.invars))
+    return found[::-1]
+
+
+def variables(atoms: Iterable[Any]) -> list[Any]:
+    """Those among variables and literals that are variables."""
+    return [atom for atom in atoms if not hasattr(atom, "val")]
 
 
 def bound(a: Arithmetic, jaxpr: Any, arguments: Sequence[np.ndarray]) -> dict[Any, np.ndarray]:
