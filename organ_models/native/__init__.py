@@ -33,6 +33,11 @@ _ALIGNMENT = 64
 _POINTER, _INTEGER, _DOUBLE = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
 
 
+def lanes_of(problem: Stepped) -> int:
+    """Lanes of a vector: in single precision twice as many, so that single numbers fill one."""
+    return width() * (2 if problem.precision == "single" else 1)
+
+
 def prepare(problem: OrganModel | Stepped) -> None:
     """Make the code of a cyclic model or a stepped problem, once in a process.
 
@@ -130,7 +135,8 @@ def stepped(
     flat = [a.reshape(a.shape[0] * a.shape[1], a.shape[2]) for a in (doses, events)]
     rows = readings * problem.outputs + problem.states
     widths = int(np.where(place < 0, -1 - place, place).max(initial=0)) + 1
-    found = _on_vectors(solve, (parameters, start, *flat, held), rows, widths * max(kept, 1))
+    table = widths * max(kept, 1)
+    found = _on_vectors(solve, (parameters, start, *flat, held), rows, table, lanes_of(problem))
     seen = found[: readings * problem.outputs].reshape(readings, problem.outputs, found.shape[-1])
     return seen, found[readings * problem.outputs :]
 
@@ -141,7 +147,7 @@ def stepped(
 @functools.cache
 def _march(problem: Stepped) -> tuple[Callable[..., None], int]:
     """The code of a stepped problem, and how many rows of the table a width takes."""
-    kernel = SteppedKernel(problem, width())
+    kernel = SteppedKernel(problem, lanes_of(problem))
     rows = kernel.march()
     compiled = Compiled(kernel.module)
     call = compiled.function("march", *[_POINTER] * POINTERS, _INTEGER, _INTEGER)
@@ -182,12 +188,13 @@ def _on_vectors(
     arrays: tuple[np.ndarray | None, ...],
     rows_out: int,
     rows_table: int,
+    lanes: int | None = None,
 ) -> np.ndarray:
     """Run a function on every vector of lanes, on all cores.
 
     Lanes are the last axis of all arrays; an array beside the first whose last axis is 1 holds for all.
     """
-    lanes = width()
+    lanes = lanes or width()
     n = next(a.shape[-1] for a in arrays if a is not None)
     groups = -(-n // lanes)
     tiled = [None if a is None else _tiled(a, groups if a.shape[-1] == n else 1, lanes) for a in arrays]
