@@ -121,6 +121,6 @@ def _obstacle(model: OrganModel | Stepped) -> str | None:
             package.prepare(model)
         except package.UnsupportedPrimitive as error:
             reason = str(error)
-    if reason is not None:
+    if reason is not None and getattr(model, "precision", "double") == "double":
         _log.info("%s runs on the portable back end: %s", model.name, reason)
     return reason
