@@ -33,11 +33,6 @@ _ALIGNMENT = 64
 _POINTER, _INTEGER, _DOUBLE = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
 
 
-def lanes_of(problem: Stepped) -> int:
-    """Lanes of a vector: in single precision twice as many, so that single numbers fill one."""
-    return width() * (2 if problem.precision == "single" else 1)
-
-
 def prepare(problem: OrganModel | Stepped) -> None:
     """Make the code of a cyclic model or a stepped problem, once in a process.
 
@@ -136,7 +131,7 @@ def stepped(
     rows = readings * problem.outputs + problem.states
     widths = int(np.where(place < 0, -1 - place, place).max(initial=0)) + 1
     table = widths * max(kept, 1)
-    found = _on_vectors(solve, (parameters, start, *flat, held), rows, table, lanes_of(problem))
+    found = _on_vectors(solve, (parameters, start, *flat, held), rows, table, _lanes(problem))
     seen = found[: readings * problem.outputs].reshape(readings, problem.outputs, found.shape[-1])
     return seen, found[readings * problem.outputs :]
 
@@ -144,10 +139,15 @@ def stepped(
 # -------------------------------------------------------------------------------------------------
 
 
+def _lanes(problem: Stepped) -> int:
+    """Lanes of a vector: in single precision twice as many, so that single numbers fill one."""
+    return width() * (2 if problem.precision == "single" else 1)
+
+
 @functools.cache
 def _march(problem: Stepped) -> tuple[Callable[..., None], int]:
     """The code of a stepped problem, and how many rows of the table a width takes."""
-    kernel = SteppedKernel(problem, lanes_of(problem))
+    kernel = SteppedKernel(problem, _lanes(problem))
     rows = kernel.march()
     compiled = Compiled(kernel.module)
     call = compiled.function("march", *[_POINTER] * POINTERS, _INTEGER, _INTEGER)
