@@ -84,7 +84,7 @@ def course(
             patients have doses of their own: the steps of one patient do not depend on what others get.
             The instants of a schedule always are.
         refine: every step is divided by this.
-        precision: ``"single"`` computes the rates of stepped models in single precision, about twice as fast.
+        precision: ``"single"`` computes the rates of stepped models in single precision, which is faster.
             Time, doses, states, closed forms and what is read stay double.
 
     Raises:

@@ -215,8 +215,8 @@ def simulate(
             baselines, to the bit as if it had only reported on that day and never stopped.
         estimate_error: whether :attr:`Simulation.error` is filled, which runs the first :data:`SAMPLE` people
             again with finer steps: of a few people it takes most of the time.
-        precision: ``"single"`` computes the rates of stepped slow models in single precision, about twice as
-            fast; time, doses, states and closed forms stay double. For slow models alone, on the native
+        precision: ``"single"`` computes the rates of stepped slow models in single precision, which
+            is faster; time, doses, states and closed forms stay double. For slow models alone, on the native
             engine. :attr:`Simulation.error` then holds the rounding too.
         transient: beat by beat on a clock of seconds, with the controllers' delays. Then ``doses`` and
             ``days`` are not taken, and ``seconds`` are the arguments of

@@ -236,9 +236,13 @@ def slow_models(patient: VirtualPatient, dosed: tuple[str, ...], events: tuple[s
     return SlowModels(patient, dosed, events)
 
 
-@functools.cache
 def stepped(models: SlowModels, precision: Precision = "double") -> Stepped:
     """The problem of slow models, kept for the same reason."""
+    return _problem(models, precision)
+
+
+@functools.cache
+def _problem(models: SlowModels, precision: Precision) -> Stepped:
     return models.problem(precision)
 
 
@@ -264,10 +268,9 @@ def rk4_step_in_single(
     two = rate(time + 0.5 * width, ahead(0.5, one))
     three = rate(time + 0.5 * width, ahead(0.5, two))
     four = rate(time + width, ahead(1.0, three))
-    return jax.tree.map(
-        lambda y, a, b, c, d: y + (h * ((a + d) / 6.0 + (b + c) / 3.0)).astype(y.dtype),
-        states, one, two, three, four,
-    )  # fmt: skip
+    sixth = (1.0 / 6.0) * h
+    added = jax.tree.map(lambda a, b, c, d: sixth * (a + 2.0 * (b + c) + d), one, two, three, four)
+    return jax.tree.map(lambda y, change: y + change.astype(y.dtype), states, added)
 
 
 def _single(tree: Any) -> Any:

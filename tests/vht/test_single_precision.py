@@ -68,7 +68,7 @@ def test_single_agrees_with_double_where_a_closed_form_feeds_the_steps() -> None
     one, other = (course(DOCETAXEL, who, DOSES, days, precision=p) for p in ("single", "double"))
     for port, trace in one.outputs.items():
         if port == NEUTROPHILS:
-            np.testing.assert_allclose(trace, other.outputs[port], rtol=2e-6)
+            np.testing.assert_allclose(trace, other.outputs[port], rtol=BOUND)
             assert np.mean(trace[2:] != other.outputs[port][2:]) > 0.9
         elif not port.startswith("docetaxel_neutropenia"):
             np.testing.assert_array_equal(trace, other.outputs[port], err_msg=port)
