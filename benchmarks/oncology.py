@@ -20,7 +20,7 @@ import numpy as np  # noqa: E402
 
 from benchmarks import oncology_problem as problem  # noqa: E402
 from benchmarks.measuring import cpu_seconds, machine, replace_section, target  # noqa: E402
-from organ_models.engines import Engine  # noqa: E402
+from organ_models.engines import Engine, Precision  # noqa: E402
 from organ_models.stepping import run  # noqa: E402
 from vht.course import prepared_course  # noqa: E402
 from vht.slow_models import stepped  # noqa: E402
@@ -32,13 +32,13 @@ Solver = Callable[[int], np.ndarray]
 """``solver(patients)`` gives the outputs at the ends of weeks, shape ``(3, weeks, patients)``."""
 
 
-def ours(engine: Engine) -> Solver:
+def ours(engine: Engine, precision: Precision = "double") -> Solver:
     """Our slow models, from doses and parameters to outputs, as :func:`vht.course.course` runs them."""
 
     def solve(n: int) -> np.ndarray:
         ready = prepared_course(problem.PATIENT, problem.people(n), problem.doses(), problem.WEEKS)
         seen, _ = run(
-            stepped(ready.models),
+            stepped(ready.models, precision),
             ready.parameters,
             ready.steps,
             ready.amounts,
@@ -153,16 +153,24 @@ class Entry:
     patients: int
 
 
-ROADRUNNER = "libRoadRunner CVODE"
+SINGLE, ROADRUNNER = "native, single precision", "libRoadRunner CVODE"
 SOLVE_IVP, ODEINT = "SciPy LSODA (solve_ivp), numba", "SciPy LSODA (odeint), numba"
 ENTRIES = (
     Entry("native", "steps of the models", lambda: ours("native"), 1024),
+    Entry(SINGLE, "steps of the models", lambda: ours("native", "single"), 1024),
     Entry("portable", "steps of the models", lambda: ours("portable"), 256),
     Entry(ROADRUNNER, "tolerance 3e-8", lambda: roadrunner(3e-8), 16),
     Entry(SOLVE_IVP, "tolerance 5e-7", lambda: lsoda(5e-7, ivp=True), 2),
     Entry(ODEINT, "tolerance 5e-7", lambda: lsoda(5e-7), 4),
 )
-TARGETS = (("native", ROADRUNNER, 25), ("native", SOLVE_IVP, 250), ("native", ODEINT, 250))
+TARGETS = (
+    ("native", ROADRUNNER, 25),
+    ("native", SOLVE_IVP, 250),
+    ("native", ODEINT, 250),
+    (SINGLE, ROADRUNNER, 40),
+    (SINGLE, SOLVE_IVP, 350),
+    (SINGLE, ODEINT, 350),
+)
 LIMIT = 1e-4
 
 
@@ -196,7 +204,6 @@ def main() -> None:
     for name in [mine for mine in dict.fromkeys(mine for mine, _, _ in TARGETS) if mine in errors]:
         found = float(np.percentile(errors[name], 95))
         lines.append(target(f"error of {name}, 95th percentile", LIMIT, found, most=True))
-    lines += ["", "There is no single-precision engine: its targets (≥ 40 and ≥ 350) were not measured."]
     replace_section(HEADING, lines)
     print("\n".join(lines))
 
@@ -213,7 +220,10 @@ def _introduction() -> list[str]:
         f"exposure at the ends of {problem.WEEKS.size} weeks, over {problem.REFERENCE_PATIENTS} patients, "
         "against DOP853 at 1e-11. Every peer solves the same equations, with the logarithm of the "
         "proliferating cells in which our model is written; their tolerances are the loosest tried that keep "
-        "the 95th percentile within 1e-4.",
+        "the 95th percentile within 1e-4. In single precision are the rates of the neutrophils, four in "
+        "every step, with the concentration that they see; states, time, doses and the closed forms of drug "
+        "and tumour stay double, so that nearly all of its error is that of the steps, which both precisions "
+        "share.",
     ]
 
 

@@ -91,8 +91,10 @@ def _well_formed(resource: Json, version: Version) -> bool:
     return True
 
 
-_OF_VALUES = ("string_", "int_", "float_", "decimal_", "bool_", "date_", "datetime_", "time_", "url_")
-_OF_VALUES += ("greater_than", "less_than", "value_error")
+_OF_VALUES = (
+    *("string_", "int_", "float_", "decimal_", "bool_", "date_", "datetime_", "time_", "url_"),
+    *("greater_than", "less_than", "value_error"),
+)
 """How types of pydantic's errors begin that are about a single value."""
 
 

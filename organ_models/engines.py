@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from organ_models.stepping import Stepped
 
 Engine = Literal["auto", "native", "portable"]
+Precision = Literal["double", "single"]
+"""Of the rates of slow models. ``"single"`` is taken only where a user asks for it."""
+
 VARIABLE = "VHT_ENGINE"
+_PRECISIONS = ("double", "single")
 _NAMES = ("auto", "native", "portable")
 _log = logging.getLogger("organ_models")
 
@@ -37,9 +41,18 @@ def choose(model: OrganModel | Stepped, engine: Engine = "auto") -> Literal["nat
         engine: ``"auto"``, or the one that must be taken.
 
     Raises:
-        EngineError: no such engine, or the native back end was asked for and cannot run this model.
+        EngineError: no such engine, or the native back end was asked for and cannot run this model, or what
+            was asked for is single precision, which only the native one has.
     """
     wanted = _wanted(engine)
+    if getattr(model, "precision", "double") == "single":
+        reason = "the portable engine was asked for" if wanted == "portable" else _obstacle(model)
+        if reason is not None:
+            raise EngineError(
+                f"{model.name}: single precision runs on the native engine only, and {reason}; "
+                "use precision='double'"
+            )
+        return "native"
     if wanted == "portable":
         return "portable"
     reason = _obstacle(model)
@@ -55,6 +68,16 @@ def native() -> ModuleType:
     from organ_models import native as package
 
     return package
+
+
+def require_precision(precision: str) -> None:
+    """Refuse a precision that there is not.
+
+    Raises:
+        EngineError: it is neither ``"double"`` nor ``"single"``.
+    """
+    if precision not in _PRECISIONS:
+        raise EngineError(f"precision is not one of {', '.join(_PRECISIONS)}")
 
 
 def default_engine() -> dict[str, str]:
@@ -98,6 +121,6 @@ def _obstacle(model: OrganModel | Stepped) -> str | None:
             package.prepare(model)
         except package.UnsupportedPrimitive as error:
             reason = str(error)
-    if reason is not None:
+    if reason is not None and getattr(model, "precision", "double") == "double":
         _log.info("%s runs on the portable back end: %s", model.name, reason)
     return reason

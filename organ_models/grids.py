@@ -95,13 +95,17 @@ def grid(
             continue
         between = looked[np.searchsorted(looked, begin, "right") : np.searchsorted(looked, end, "left")]
         cuts = [begin, *between.tolist(), end]
-        steps = _steps(stride, cuts[0], cuts[-1], fresh=begin in eventful)
-        for left, right in itertools.pairwise(_merged(cuts, steps)):
+        steps = list(_steps(stride, cuts[0], cuts[-1], fresh=begin in eventful))
+        # a step that is not cut has its own size to the bit: what hangs on it is then computed once for many
+        since_begin = zip([begin, *(ahead for ahead, _ in steps)], steps, strict=False)
+        sizes = {(at, ahead): size for at, (ahead, size) in since_begin}
+        for left, right in itertools.pairwise(_merged(cuts, [ahead for ahead, _ in steps])):
             if left < start:
                 continue
+            size = sizes.get((left, right), right - left) / refine
             for part in range(refine):
-                time.append(left + part * ((right - left) / refine))
-                width.append((right - left) / refine)
+                time.append(left + part * size)
+                width.append(size)
                 since.append(begin)
                 begins.append(begin in eventful and left == begin and part == 0)
     starts, read = np.asarray(time, dtype=float), np.asarray(readings, dtype=float)
@@ -120,8 +124,9 @@ def grid(
 # ---------------------------------------------------------------------------------------------------
 
 
-def _steps(stride: Stride, begin: float, end: float, *, fresh: bool) -> Iterator[float]:
-    """Where steps end between two events, the last excluded; ``fresh``: something happens at the first."""
+def _steps(stride: Stride, begin: float, end: float, *, fresh: bool) -> Iterator[tuple[float, float]]:
+    """Where steps end between two events and how long they are, the last excluded; ``fresh``: something
+    happens at the first."""
     size = stride.longest
     if fresh and stride.first is not None:
         size = min(stride.first, size)
@@ -131,7 +136,7 @@ def _steps(stride: Stride, begin: float, end: float, *, fresh: bool) -> Iterator
         ahead = at + uniform * size if uniform else at + size
         if not ahead < end - _SLIVER:
             return
-        yield ahead
+        yield ahead, size
         if not uniform:
             at, size = ahead, min(size * stride.growth, stride.longest)
 

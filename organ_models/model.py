@@ -72,6 +72,9 @@ class Field:
         certainty: verified in the source, derived for this project, or an assumption.
         quantity: clinical quantity (``vht.quantities``) that sets this parameter or that this output is.
         effect: the scale on which the random effect is normal.
+        meaning: what an input must be fed with, or what an output is, where the unit does not tell: an area
+            under a curve so far and over one day have one unit. An input that declares a meaning can be
+            coupled to outputs of the same meaning alone.
     """
 
     unit: str
@@ -84,6 +87,7 @@ class Field:
     certainty: Certainty = "verified"
     quantity: str | None = None
     effect: Effect = "log-normal"
+    meaning: str | None = None
 
 
 def parameter(
@@ -118,9 +122,11 @@ def variable(
     default: float | None = None,
     quantity: str | None = None,
     bounds: tuple[float, float] = _UNBOUNDED,
+    meaning: str | None = None,
 ) -> Any:
     """Declare a state, input, signal or output; see :class:`Field`. What is given to an input has bounds."""
-    metadata = {"declared": Field(unit, doc, default=default, quantity=quantity, bounds=bounds)}
+    declared = Field(unit, doc, default=default, quantity=quantity, bounds=bounds, meaning=meaning)
+    metadata = {"declared": declared}
     if default is None:
         return dataclasses.field(metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)

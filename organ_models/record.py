@@ -93,6 +93,7 @@ def _variables(kind: type) -> list[dict[str, Any]]:
             "unit": f.unit,
             **({} if f.default is None else {"default": f.default}),
             **({} if f.quantity is None else {"quantity": f.quantity}),
+            **({} if f.meaning is None else {"meaning": f.meaning}),
         }
         for name, f in fields(kind).items()
     ]

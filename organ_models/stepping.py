@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from organ_models.engines import Engine, choose, native
+from organ_models.engines import Engine, Precision, choose, native
 from organ_models.grids import Grid
 from organ_models.model import Array
 from organ_models.precision import require_float64
@@ -37,6 +37,8 @@ class Stepped:
         jump: ``jump(prepared, states, events) -> states``, or absent.
         read: ``read(prepared, states, time, doses, held) -> outputs``.
         portable_only: why only the portable back end can run it, if so.
+        precision: ``"single"`` where ``step`` computes in single precision in part, which only the native
+            back end runs.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Stepped:
     jump: Callable[[Any, Array, Array], Array] | None
     read: Callable[[Any, Array, Array, Array, Array], Array]
     portable_only: str | None = None
+    precision: Precision = "double"
 
 
 def run(

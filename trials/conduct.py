@@ -6,31 +6,33 @@ no bit of the result. All arms use the same virtual patients with the same luck 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from organ_models.model import fields
+from organ_models.schedules import Schedule
 from organ_models.solvers import Failure
-from trials.compose import compose, doses_of
-from trials.outcomes import COMPLETED, FAILED, WITHDRAWN, Outcomes, Screening
+from trials.compose import compose, compose_arms
+from trials.dosing import doses_of, sized
+from trials.enrolment import Enrolled, enrol, needed_quantities, screen
+from trials.outcomes import COMPLETED, FAILED, WITHDRAWN, Outcomes
 from trials.protocol import Arm, Protocol
-from trials.treatment import dropout_days, new_lesion_days, reading, treat
+from trials.survival import check_outputs, output_column, ports_read
+from trials.treatment import new_lesion_days, reading, treat
 from vht.cohort import Cohort
-from vht.cycles import Baseline, baseline_of, controls_of, cycles_on, first_failure, untreated
+from vht.cycles import cycles_on, first_failure
 from vht.patient import VirtualPatient
-from vht.personalisation import personalise
-from vht.population import Individuals, baseline_table, impute, individuals
-from vht.quantities import quantity
+from vht.population import baseline_table, impute
 from vht.simulation import SAMPLE, numerical_error
 
 CHUNK = 512
 """Patients that are worked on at once; bounds memory and changes no result."""
 
 DROPOUT = "dropout"
+UNSIZED = "no_body_size_on_record"
+"""Why a patient fails whose doses go by a weight or height that the record does not hold."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,9 @@ def conduct(
     Raises:
         ProtocolError: the protocol's models do not fit together, or nobody is eligible.
     """
-    patient = compose(protocol)
-    wanted = _needed_quantities(protocol, patient)
+    patient, arms = compose(protocol), compose_arms(protocol)
+    check_outputs(protocol, patient)
+    wanted = needed_quantities(protocol, patient)
     if "heart_rate" in wanted:
         cohort = impute(cohort, seed=protocol.seed)
     table = baseline_table(cohort, wanted)
@@ -111,7 +114,7 @@ def conduct(
     collected = _Collected()
     for begin in range(0, len(table), chunk):
         part = table.iloc[begin : begin + chunk].reset_index(drop=True)
-        _run_chunk(protocol, patient, part, collected)
+        _run_chunk(protocol, arms, part, collected)
         if progress is not None:
             progress(min(begin + chunk, len(table)), len(table))
     outcomes = Outcomes(
@@ -125,144 +128,46 @@ def conduct(
         max(collected.residuals, default=0.0),
         max(collected.pressure_residuals, default=0.0),
         collected.cycles,
-        *_step_error(protocol, patient, table.iloc[:SAMPLE].reset_index(drop=True)),
+        *_step_error(protocol, arms, table.iloc[:SAMPLE].reset_index(drop=True)),
     )
     return Conduct(outcomes, numerics)
-
-
-def screen(protocol: Protocol, cohort: Cohort, table: pd.DataFrame) -> tuple[pd.DataFrame, Screening]:
-    """Apply the eligibility; every patient who is left out counts under the first rule they miss."""
-    rules = protocol.population.eligibility
-    out = pd.Series("", index=table.index, dtype=object)
-
-    def exclude(where: Any, reason: str) -> None:
-        mask = np.asarray(where, dtype=bool) & (out == "").to_numpy()
-        out[mask] = reason
-
-    age = table["age_years"]
-    if rules.age.minimum is not None:
-        exclude(~(age >= rules.age.minimum.to("a")), "age below the minimum, or not recorded")
-    if rules.age.maximum is not None:
-        exclude(~(age <= rules.age.maximum.to("a")), "age above the maximum, or not recorded")
-    if rules.sex is not None:
-        exclude(~table["sex"].isin(rules.sex), "sex")
-    for name in rules.conditions:
-        exclude(~table["pseudonym"].isin(cohort.with_condition(name)), f"no {_words(name)} on record")
-    for name in rules.excluded_conditions:
-        exclude(table["pseudonym"].isin(cohort.with_condition(name)), f"{_words(name)} on record")
-    for name in rules.excluded_medications:
-        rows = cohort.medications
-        taking = rows.loc[(rows["concept"] == name) & rows["end_day"].isna(), "pseudonym"]
-        exclude(table["pseudonym"].isin(taking), f"takes {_words(name)}")
-    for name in rules.quantities:
-        label = quantity(name).label.lower()
-        imputed = table[f"{name}_origin"] == "imputed"
-        exclude(table[name].isna() | imputed, f"no {label} on record")
-    for name, limits in rules.ranges.items():
-        unit, label = quantity(name).unit, quantity(name).label.lower()
-        recorded = table[name].where(table[f"{name}_origin"] != "imputed")  # a drawn value admits nobody
-        if limits.minimum is not None:
-            exclude(~(recorded >= limits.minimum.to(unit)), f"{label} below the minimum, or not recorded")
-        if limits.maximum is not None:
-            exclude(~(recorded <= limits.maximum.to(unit)), f"{label} above the maximum, or not recorded")
-    counts = out[out != ""].value_counts(sort=False).sort_index()
-    chosen = table[out == ""].reset_index(drop=True)
-    for name in dict.fromkeys((*rules.conditions, "hypertension")):
-        chosen[f"condition_{name}"] = chosen["pseudonym"].isin(cohort.with_condition(name))
-    return chosen, Screening(len(table), {k: int(v) for k, v in counts.items()})
-
-
-def twins(
-    patient: VirtualPatient, table: pd.DataFrame, *, seed: int
-) -> tuple[Individuals, dict[str, Baseline], pd.DataFrame, np.ndarray]:
-    """Make one virtual patient of every baseline row.
-
-    Returns:
-        The individuals; the untreated cycle of every cyclic model; the table with what personalisation
-        reports; and per patient None or the :class:`Failure` that kept them from being made.
-    """
-    people = individuals(patient, table, seed=seed)
-    failure = np.full(len(table), None, dtype=object)
-    baselines: dict[str, Baseline] = {}
-    lacking = table[[q for q in _asked(patient) if q in table]].isna().any(axis=1).to_numpy()
-    table = table.copy()
-    for model in patient.cyclic:
-        assert model.cycle is not None
-        start = people.parameters[model.name]
-        shown = {name: fields(model.Outputs)[name].quantity for name in model.cycle.targets}
-        have = {name: q for name, q in shown.items() if q is not None and q in table}
-        if len(have) < len(shown) or not shown:
-            baselines[model.name] = untreated(patient, model, people)
-            continue
-        wanted = {k: table[q].to_numpy(float) for k, q in have.items()}
-        fitted = personalise(model, start, wanted)
-        people.parameters[model.name] = fitted.parameters
-        baselines[model.name] = baseline_of(
-            patient, model, fitted.parameters, fitted.orbits, controls_of(patient, people)
-        )
-        failure[~fitted.solved] = Failure.TARGET_NOT_REACHED
-        failure[~np.isfinite(fitted.orbits.residual)] = Failure.DIVERGED
-        for name, q in have.items():
-            table[f"{q}_residual"] = np.where(fitted.solved, fitted.residuals[name], np.nan)
-        for name, declared in fields(model.Outputs).items():
-            if declared.quantity == "heart_rate" and "heart_rate" in table:
-                read = fitted.orbits.outputs[name] - table["heart_rate"].to_numpy(float)
-                table["heart_rate_residual"] = np.where(fitted.solved, read, np.nan)
-        table["prior_distance"] = np.where(fitted.solved, fitted.prior_distance, np.nan)
-        for name, ratio in fitted.log_ratio.items():
-            table[f"{name}_ratio"] = np.where(fitted.solved, np.exp(ratio), np.nan)
-            table[f"{name}_posterior_log_sd"] = np.where(fitted.solved, fitted.posterior_log_sd[name], np.nan)
-    failure[lacking] = Failure.MISSING_INPUT
-    return people, baselines, table, failure
 
 
 # ---------------------------------------------------------------------------------------------------
 
 
-def _needed_quantities(protocol: Protocol, patient: VirtualPatient) -> list[str]:
-    rules = protocol.population.eligibility
-    return list(dict.fromkeys([*_asked(patient), *rules.quantities, *rules.ranges]))
-
-
-def _asked(patient: VirtualPatient) -> list[str]:
-    """Quantities that the models need of a patient: to match, and to start from."""
-    shown = [fields(m.Outputs)[t].quantity for m in patient.cyclic if m.cycle for t in m.cycle.targets]
-    starts = [f.quantity for m in patient.models.values() for f in fields(m.Parameters).values()]
-    return list(dict.fromkeys(q for q in (*shown, *starts) if q))
-
-
 def _run_chunk(
-    protocol: Protocol, patient: VirtualPatient, table: pd.DataFrame, collected: _Collected
+    protocol: Protocol, arms: Mapping[str, VirtualPatient], table: pd.DataFrame, collected: _Collected
 ) -> None:
-    people, baselines, table, unmade = twins(patient, table, seed=protocol.seed)
+    made = enrol(protocol, arms, table)
+    # arms differ in slow models alone, which these rows do not tell of
+    _collect(made[protocol.arms[0].name], collected)
+    for arm in protocol.arms:
+        _run_arm(protocol, arms[arm.name], arm, made[arm.name], collected)
+
+
+def _collect(made: Enrolled, collected: _Collected) -> None:
+    table = made.table
     collected.baseline.append(table)
-    for base in baselines.values():
+    for base in made.baselines.values():
         collected.cycles += len(table)
-        collected.residuals += _finite(base.orbits.residual[unmade == None])  # noqa: E711
+        collected.residuals += _finite(base.orbits.residual[made.unmade == None])  # noqa: E711
     for name in table.columns:
         if name.endswith("_blood_pressure_residual"):
             collected.pressure_residuals += _finite(np.abs(table[name].to_numpy(float)))
-    left = dropout_days(protocol, people)
-    for arm in protocol.arms:
-        _run_arm(protocol, patient, arm, people, baselines, unmade, left, table, collected)
 
 
 def _run_arm(
-    protocol: Protocol,
-    patient: VirtualPatient,
-    arm: Arm,
-    people: Individuals,
-    baselines: dict[str, Baseline],
-    unmade: np.ndarray,
-    left: np.ndarray,
-    table: pd.DataFrame,
-    collected: _Collected,
+    protocol: Protocol, patient: VirtualPatient, arm: Arm, made: Enrolled, collected: _Collected
 ) -> None:
+    people, baselines, table = made.people, made.baselines, made.table
+    unmade, left, known = made.unmade, made.left, sized(arm, made.bodies)
     n, last = len(people), round(protocol.duration_days)
     grid = np.array(protocol.grid_days()).astype(int)
-    able = np.flatnonzero((unmade == None) & people.valid())  # noqa: E711
+    able = np.flatnonzero((unmade == None) & people.valid() & known)  # noqa: E711
     lesions = new_lesion_days(protocol, arm, people)
-    treated = treat(protocol, patient, arm, people, baselines, able, lesions)
+    planned = doses_of(protocol, patient, arm, made.bodies, people.study_numbers)
+    treated = treat(protocol, patient, arm, people, planned, baselines, able, lesions)
     course = treated.course
     days = np.concatenate([np.broadcast_to(grid[:, None], (grid.size, n)), _peak_days(patient, course, n)])
     cycles = cycles_on(
@@ -274,11 +179,12 @@ def _run_arm(
     failure = unmade.copy()
     failure[able] = first_failure(people.take(able), {p: t[:, able] for p, t in course.items()}, cycles)
     failure[(failure == None) & ~people.valid()] = Failure.INVALID_PARAMETER  # noqa: E711
-    fine = failure == None  # noqa: E711
+    unsized = (failure == None) & ~known  # noqa: E711
+    fine = (failure == None) & known  # noqa: E711
     collected.cycles += days[:, able].size if patient.cyclic else 0
     collected.residuals += _finite(cycles.residual[fine[able]])
 
-    failed_reason = [f.name.lower() if f is not None else "" for f in failure]
+    failed_reason = np.where(unsized, UNSIZED, [f.name.lower() if f is not None else "" for f in failure])
     withdrawn = left < last
     status = np.where(~fine, FAILED, np.where(withdrawn, WITHDRAWN, COMPLETED))
     reason = np.where(~fine, failed_reason, np.where(withdrawn, DROPOUT, ""))
@@ -294,6 +200,10 @@ def _run_arm(
                 "held_days": np.where(fine, treated.held_days, np.nan),
                 "stopped_day": np.where(fine, treated.stopped_day, np.nan),
                 "dose_share": np.where(fine, treated.dose_share, np.nan),
+                **{
+                    output_column(port): np.where(fine, treated.course[port][0], np.nan)
+                    for port in ports_read(protocol)
+                },
             }
         )
     )
@@ -323,24 +233,34 @@ def _run_arm(
         )
 
 
-def _step_error(protocol: Protocol, patient: VirtualPatient, table: pd.DataFrame) -> tuple[float, str, int]:
+def _step_error(
+    protocol: Protocol, arms: Mapping[str, VirtualPatient], table: pd.DataFrame
+) -> tuple[float, str, int]:
     """The largest change of an output when every step is halved, over the arms, and whose; the same patients
     however large chunks are."""
-    people, baselines, _, unmade = twins(patient, table, seed=protocol.seed)
-    able = np.flatnonzero((unmade == None) & people.valid())  # noqa: E711
-    if able.size == 0:
-        return float("nan"), "", 0
     grid = np.array(protocol.grid_days()).astype(int)
     errors = []
+    enrolled = enrol(protocol, arms, table)
     for arm in protocol.arms:
-        doses = doses_of(protocol, patient, arm)
+        patient, made = arms[arm.name], enrolled[arm.name]
+        people = made.people
+        able = np.flatnonzero((made.unmade == None) & people.valid() & sized(arm, made.bodies))  # noqa: E711
+        if able.size == 0:
+            continue
+        doses = doses_of(protocol, patient, arm, made.bodies, people.study_numbers)
         if arm.policies:
             lesions = new_lesion_days(protocol, arm, people)
-            doses = treat(protocol, patient, arm, people, baselines, able, lesions).doses
-        own = {port: dose[:, able] if dose.ndim == 2 else dose for port, dose in doses.items()}
+            doses = treat(protocol, patient, arm, people, doses, made.baselines, able, lesions).doses
+        own = {port: _of_lanes(dose, able) for port, dose in doses.items()}
         errors.append(numerical_error(patient, people.take(able), own, grid))
     known = [(v, port, e.patients) for e in errors for port, v in e.steps.items() if np.isfinite(v)]
     return max(known, default=(float("nan"), "", 0))
+
+
+def _of_lanes(dose: np.ndarray | Schedule, lanes: np.ndarray) -> np.ndarray | Schedule:
+    if isinstance(dose, Schedule):
+        return dose.take(lanes)
+    return dose[:, lanes] if dose.ndim == 2 else dose
 
 
 def _measure(
@@ -400,7 +320,3 @@ def _stacked(parts: list[pd.DataFrame], protocol: Protocol) -> pd.DataFrame:
 
 def _finite(array: np.ndarray) -> list[float]:
     return [float(v) for v in np.asarray(array, float) if np.isfinite(v)]
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

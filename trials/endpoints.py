@@ -7,7 +7,7 @@ to an endpoint.
 
 Tumour response rests on the sum of target lesions, which the models give, and on new lesions, whose hazard
 the protocol declares; there are no non-target lesions. Times to progression are computed twice again: with
-new lesions, and of target lesions alone.
+new lesions, and of target lesions alone. Survival is predicted by a published link (:mod:`trials.survival`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 
 from trials.outcomes import FAILED, WITHDRAWN, Outcomes, OutcomesError
 from trials.protocol.amounts import days as duration_in_days
+from trials.protocol.survival import BASELINE_SIZE, SURVIVAL, WEEK_6, WEEK_6_CHANGE, control_day
+from trials.protocol.survival import DISEASE_CONTROL as CONTROL_AT_WEEK_8
+from trials.survival import Drawn, draw
 from vht.quantities import quantity
 from vht.recist import (
     EventTimes,
@@ -45,10 +48,12 @@ PROGRESSION_FREE = "recist_progression_free_time"
 RESPONSE_DURATION = "recist_duration_of_response"
 PEAK = "peak_change"
 EVER = "ever_at_or_above"
+BELOW = "ever_below"
 
 MEANS = (CHANGE, PEAK)
-SHARES = (BEST_RESPONSE, DISEASE_CONTROL, EVER)
-TIMES = (PROGRESSION_FREE, RESPONSE_DURATION)
+SHARES = (BEST_RESPONSE, DISEASE_CONTROL, EVER, BELOW)
+PROGRESSIONS = (PROGRESSION_FREE, RESPONSE_DURATION)
+TIMES = (*PROGRESSIONS, SURVIVAL)
 """The kinds of endpoints by how they are analysed."""
 
 VALUES = ("true", "observed")
@@ -57,7 +62,8 @@ TARGETS_ALONE = ("true_targets_alone", "observed_targets_alone")
 
 NOT_MEASURED = "not_measured"
 NO_RESPONSE = "no_response"
-MISSING_CAUSES = (WITHDRAWN, FAILED, NOT_MEASURED, NO_RESPONSE)
+NO_PREDICTION = "no_prediction"
+MISSING_CAUSES = (WITHDRAWN, FAILED, NOT_MEASURED, NO_RESPONSE, NO_PREDICTION)
 
 COLUMNS = (
     "endpoint",
@@ -87,7 +93,8 @@ def endpoint_table(protocol: Protocol, outcomes: Outcomes) -> pd.DataFrame:
         (with ``*_category``: the best overall response). Times to progression stand there with new lesions,
         and in ``*_targets_alone`` (with their ``*_event``) without. Values are NaN where there is none;
         ``missing`` then says why the observed one is: ``withdrawn`` before it was due, ``failed`` solve,
-        ``not_measured``, or ``no_response`` whose duration could be measured. A best response that could not
+        ``not_measured``, ``no_response`` whose duration could be measured, or ``no_prediction`` where a
+        covariate of a survival link is not known or leaves its range. A best response that could not
         be evaluated counts as no response, as RECIST 1.1 has it, and still carries its cause in ``missing``.
     """
     tables = [
@@ -109,7 +116,7 @@ def endpoint_unit(endpoint: Any) -> str:
 
 def value_names(endpoint: Any) -> tuple[str, ...]:
     """Columns of the endpoint table that hold an endpoint's values."""
-    return (*VALUES, *TARGETS_ALONE) if endpoint.kind in TIMES else VALUES
+    return (*VALUES, *TARGETS_ALONE) if endpoint.kind in PROGRESSIONS else VALUES
 
 
 def best_percent_change(protocol: Protocol, outcomes: Outcomes, arm: str, name: str) -> pd.DataFrame:
@@ -143,10 +150,13 @@ def _of_arm(protocol: Protocol, outcomes: Outcomes, endpoint: Any, arm: str) -> 
     elif endpoint.kind in (BEST_RESPONSE, DISEASE_CONTROL):
         values = _best_response(protocol, outcomes, endpoint, arm)
         due = _first_visit(protocol, [endpoint.quantity])
-    elif endpoint.kind in TIMES:
+    elif endpoint.kind in PROGRESSIONS:
         values = _until_progression(protocol, outcomes, endpoint, arm)
         due = 0.0
-    elif endpoint.kind == EVER:
+    elif endpoint.kind == SURVIVAL:
+        values = _predicted_survival(protocol, outcomes, endpoint, arm)
+        due = 0.0
+    elif endpoint.kind in (EVER, BELOW):
         values = _ever(protocol, outcomes, endpoint, arm)
         due = _first_visit(protocol, list(endpoint.thresholds))
     else:
@@ -162,7 +172,7 @@ def _of_arm(protocol: Protocol, outcomes: Outcomes, endpoint: Any, arm: str) -> 
     for name in VALUES:
         category = values.get(f"{name}_category", np.full(len(table), ""))
         table[f"{name}_category"] = np.where(failed, "", category)
-    otherwise = NO_RESPONSE if endpoint.kind == RESPONSE_DURATION else NOT_MEASURED
+    otherwise = {RESPONSE_DURATION: NO_RESPONSE, SURVIVAL: NO_PREDICTION}.get(endpoint.kind, NOT_MEASURED)
     table["missing"] = np.select([failed, unseen & withdrawn, unseen], [FAILED, WITHDRAWN, otherwise], "")
     return table[list(COLUMNS)]
 
@@ -270,6 +280,30 @@ def _times(endpoint: Any, days: tuple[float, ...], responses: NDArray[np.str_]) 
     return duration_of_response(days, responses, start, first_day=0.0)
 
 
+def drawn_survival(protocol: Protocol, outcomes: Outcomes, endpoint: Any, arm: str) -> Drawn:
+    """Times that a survival link draws for the patients of an arm, from their noise-free tumours."""
+    name, days = endpoint.quantity, protocol.visit_days(endpoint.quantity)
+    sizes = outcomes.wide(arm, name, (0.0, WEEK_6), "true")
+    seen = {
+        BASELINE_SIZE: sizes[0.0].to_numpy(),
+        WEEK_6_CHANGE: percent_change(sizes)[WEEK_6].to_numpy() / 100.0,
+    }
+    nearest = control_day(days)
+    if nearest is not None:
+        words = assessments(protocol, outcomes, name, arm, "true")[:, days.index(nearest) - 1]
+        known = ~np.isin(words, (Response.NE.value, Response.MISSING.value))
+        seen[CONTROL_AT_WEEK_8] = np.where(known, (words != Response.PD.value).astype(float), np.nan)
+    return draw(protocol, outcomes, endpoint, arm, seen)
+
+
+def _predicted_survival(protocol: Protocol, outcomes: Outcomes, endpoint: Any, arm: str) -> Values:
+    found = drawn_survival(protocol, outcomes, endpoint, arm)
+    values: Values = {}
+    for view, name in enumerate(VALUES):
+        values[name], values[f"{name}_event"] = found.seen(view)
+    return values
+
+
 def _ever(protocol: Protocol, outcomes: Outcomes, endpoint: Any, arm: str) -> Values:
     values: Values = {}
     for name in ("true", "observed"):
@@ -278,8 +312,9 @@ def _ever(protocol: Protocol, outcomes: Outcomes, endpoint: Any, arm: str) -> Va
             days = _visits_after_baseline(protocol, measured)
             wide = outcomes.wide(arm, measured, days, name).to_numpy()
             limit = threshold.to(quantity(measured).unit)
-            above, known = (wide >= limit).any(axis=1), (~np.isnan(wide)).any(axis=1)
-            reached = above if reached is None else reached | above
+            beyond = wide < limit if endpoint.kind == BELOW else wide >= limit
+            here, known = beyond.any(axis=1), (~np.isnan(wide)).any(axis=1)
+            reached = here if reached is None else reached | here
             seen = known if seen is None else seen | known
         if reached is None or seen is None:
             raise ValueError(f"endpoint '{endpoint.name}' names no threshold")

@@ -63,8 +63,9 @@ class Outcomes:
         disposition: one row per (arm, patient): ``status`` (completed, withdrawn or failed), ``reason`` (an
             enumerated word), ``last_day`` (last day on study); and where it is known ``new_lesion_day`` (day
             on which the first new lesion appears, NaN where none does), ``held_days`` (on which policies held
-            treatment), ``stopped_day`` (on which they ended it, NaN where they did not) and ``dose_share``
-            (given over planned).
+            treatment), ``stopped_day`` (on which they ended it, NaN where they did not), ``dose_share``
+            (given over planned) and ``output <model.port>`` (a model's output on day 0 in its unit, for
+            links to survival).
         measurements: one row per (arm, patient, quantity, day): ``true`` is the noise-free model value,
             ``observed`` the value with measurement error (NaN where there was no visit or the patient had
             left), ``is_visit`` whether the protocol has a visit of that quantity on that day. Patients whose

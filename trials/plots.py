@@ -1,7 +1,7 @@
 """Plots of a trial's result, for notebooks: one call each, in the style of the report.
 
-Survival and waterfall are the report's own figures. Swimmer and spaghetti plots show single virtual patients;
-they are drawn from the outcomes and are in no report.
+Survival and waterfall are the report's own figures. The others show single virtual patients; they are drawn
+from the outcomes and are in no report.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trials.endpoints import TARGETS_ALONE, TIMES, VALUES, assessments, percent_change
+from organ_models.units import conversion
+from trials.endpoints import PROGRESSIONS, TARGETS_ALONE, TIMES, VALUES, assessments, percent_change
 from trials.outcomes import FAILED, Outcomes
 from vht.quantities import quantity
 from vht.recist import Response
@@ -41,16 +42,21 @@ def plot_survival(
     Args:
         protocol: the declared trial.
         results: what :func:`trials.results.analyse` returned.
-        endpoint: name of a time to progression; the first if absent.
+        endpoint: name of a time to progression, or of survival by a link; the first if absent.
         targets_alone: of target lesions alone, as if no new lesion had appeared.
 
     Raises:
-        ValueError: no such endpoint.
+        ValueError: no such endpoint, or target lesions alone of survival by a link.
     """
     from trials.report.figures import figure
+    from trials.report.findings import survival_axes
 
-    names = [e.name for kind in TIMES for e in protocol.endpoints if e.kind == kind]
-    name = _chosen(endpoint, names, "endpoint that is a time to progression")
+    endpoints: tuple[Any, ...] = protocol.endpoints
+    names = [e.name for kind in TIMES for e in endpoints if e.kind == kind]
+    name = _chosen(endpoint, names, "endpoint that is a time to an event")
+    (declared,) = (e for e in endpoints if e.name == name)
+    if targets_alone and declared.kind not in PROGRESSIONS:
+        raise ValueError(f"'{name}' has no curves of target lesions alone; it is no time to progression")
     found = results["survival"][name]
     kinds = TARGETS_ALONE if targets_alone else VALUES
     arms = {
@@ -58,7 +64,7 @@ def plot_survival(
         for arm, curves in found["arms"].items()
     }
     data = {"labels": _labels(protocol), "days": found["days"], "arms": arms}
-    return figure("survival", {**data, "ylabel": "Free of progression (%)"})
+    return figure("survival", {**data, **survival_axes(declared)})
 
 
 def plot_waterfall(protocol: Protocol, results: Mapping[str, Any], name: str | None = None) -> Figure:
@@ -198,6 +204,108 @@ def plot_spaghetti(
         unit = "%" if percent else words.people_unit(known.unit)
         what = f"Change in {words.in_running_text(known.label)}" if percent else known.label
         panels[0].set_ylabel(f"{what} ({unit})")
+    return drawn
+
+
+def plot_nadir(protocol: Protocol, outcomes: Outcomes, name: str | None = None) -> Figure:
+    """The noise-free course of a blood count in each arm, with everyone's nadir and the grades of these.
+
+    As :func:`vht.cohort_plots.plot_nadir`, one row an arm. A nadir is the lowest value on the trial's grid of
+    days (the reporting interval and the visits): a coarse grid misses the deepest ones.
+
+    Args:
+        name: the count; the first of neutrophils and leukocytes that is measured if absent.
+
+    Raises:
+        ValueError: that count is not measured, or nobody has a course.
+    """
+    from matplotlib.figure import Figure
+
+    from trials.report import words
+    from trials.report.figures import styled
+    from vht.cohort_plots import COUNT_LIMITS, nadir_panels
+
+    counts = [q for q in COUNT_LIMITS if q in protocol.measured_quantities]
+    chosen = _chosen(name, counts, "blood count with grades that is measured")
+    unit = quantity(chosen).unit
+    factor = conversion(unit, "10*9/L").factor
+    grid = tuple(protocol.grid_days())
+    arms = list(_labels(protocol).items())
+    with styled():
+        drawn = Figure(figsize=(8.4, 0.3 + 3.3 * len(arms)), layout="constrained")
+        panels = drawn.subplots(len(arms), 2, squeeze=False, width_ratios=(2.6, 1))
+        for (arm, label), (left, right) in zip(arms, panels, strict=True):
+            wide = outcomes.wide(arm, chosen, grid, "true").dropna()
+            if wide.empty:
+                raise ValueError(f"nobody in the arm '{arm}' has a course; there is nothing to plot")
+            shown = f"{quantity(chosen).label} ({words.people_unit('10*9/L')})"
+            seen = factor * wide.to_numpy().T
+            nadir_panels(left, right, np.array(grid), seen, COUNT_LIMITS[chosen], label=shown)
+            left.set_title(f"{label}, {len(wide)} patients", fontsize=8.5)
+    return drawn
+
+
+def plot_exposure_response(
+    protocol: Protocol,
+    outcomes: Outcomes,
+    exposure: str,
+    response: str,
+    *,
+    day: float | None = None,
+    change: bool = True,
+) -> Figure:
+    """A noise-free response against an exposure, one dot a patient, with the median of each quarter, by arm.
+
+    As :func:`vht.cohort_plots.plot_exposure_response`. Exposures are outputs of slow models, which a run does
+    not keep: they are computed again from its protocol and baseline, with what policies gave.
+
+    Args:
+        exposure: output (``model.port``) of a slow model.
+        response: a quantity that is measured.
+        day: a day of the trial's grid; the last if absent.
+        change: change of the response from baseline in percent, in place of its value.
+
+    Raises:
+        ValueError: no such output, quantity or day, or nobody has both.
+    """
+    from matplotlib.figure import Figure
+
+    from trials.compose import compose
+    from trials.exposures import exposures
+    from trials.report import words
+    from trials.report.figures import WIDTH, styled, title_lines
+    from vht.cohort_plots import GREY, exposure_panel, port_label
+
+    known = _chosen(response, list(protocol.measured_quantities), "quantity that is measured")
+    grid = tuple(protocol.grid_days())
+    when = grid[-1] if day is None else float(day)
+    if when not in grid:
+        raise ValueError(
+            f"day {when:g} is not on the grid of this trial ({', '.join(f'{d:g}' for d in grid)})"
+        )
+    given = exposures(protocol, outcomes, exposure, when)
+    arms = list(_labels(protocol).items())
+    with styled():
+        drawn = Figure(figsize=(WIDTH, 3.4), layout="constrained")
+        panels = np.atleast_1d(drawn.subplots(1, len(arms), sharey=True, sharex=True))
+        for axes, (arm, label) in zip(panels, arms, strict=True):
+            wide = outcomes.wide(arm, known, (0.0, when), "true")
+            seen = (percent_change(wide) if change else wide).iloc[:, -1]
+            both = given[arm].reindex(seen.index)
+            good = (np.isfinite(both) & np.isfinite(seen)).to_numpy()
+            if not good.any():
+                raise ValueError(f"nobody in the arm '{arm}' has both on that day; there is nothing to plot")
+            exposure_panel(axes, both.to_numpy()[good], seen.to_numpy()[good])
+            if change:
+                axes.axhline(0, color=GREY, linewidth=0.7)
+            heading = title_lines(label, WIDTH / len(arms) - 0.3)
+            axes.set_title(f"{heading}\nday {when:g}, {good.sum()} patients", fontsize=8.5)
+        told = quantity(known)
+        unit = "%" if change else words.people_unit(told.unit)
+        what = f"Change in {words.in_running_text(told.label)}" if change else told.label
+        panels[0].set_ylabel(f"{what} ({unit})")
+        drawn.supxlabel(port_label(compose(protocol), exposure), fontsize=8.5)
+        drawn.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return drawn
 
 

@@ -16,6 +16,8 @@ import scipy
 from organ_models.engines import choose, default_engine
 from organ_models.model import OrganModel
 from organ_models.record import record
+from organ_models.scenarios import DEFAULT_VARIANT
+from trials.compose import compose_arms, variant_of
 from trials.conduct import Numerics
 from trials.protocol import Protocol
 from vht.cohort import Cohort
@@ -46,7 +48,7 @@ def provenance(
     return {
         "software": software(),
         "platform": this_platform(),
-        "models": [describe(m) for m in patient.models.values()],
+        "models": described(protocol),
         "couplings": couplings(patient),
         "data": {
             "states_digest": cohort.digest,
@@ -73,16 +75,31 @@ def provenance(
     }
 
 
-def couplings(patient: VirtualPatient) -> list[dict[str, str]]:
+def couplings(patient: VirtualPatient) -> list[dict[str, Any]]:
     """The couplings in the words of the protocol."""
-    return [
-        {
-            key: value
-            for key, value in {"from": c.source, "to": c.target, "solve": c.solve, "with": c.follow}.items()
-            if value
-        }
+    told = (
+        {"from": c.source, "to": c.target, "solve": c.solve, "with": c.follow, "relative": c.relative}
         for c in patient.couplings
-    ]
+    )
+    return [{key: value for key, value in each.items() if value} for each in told]
+
+
+def described(protocol: Protocol) -> list[dict[str, Any]]:
+    """The models of a trial in the order of the protocol, with variants that are named and whose they are.
+
+    A model that arms have in several variants stands once for each.
+    """
+    arms = compose_arms(protocol)
+    found = []
+    for name in protocol.virtual_patient.models:
+        takers: dict[str, list[str]] = {}
+        for arm in protocol.arms:
+            takers.setdefault(variant_of(protocol, arm, name), []).append(arm.name)
+        for variant, those in takers.items():
+            told = describe(arms[those[0]].models[name])
+            named = {"variant": variant, "arms": those} if set(takers) != {DEFAULT_VARIANT} else {}
+            found.append(told | named)
+    return found
 
 
 def software() -> dict[str, str]:

@@ -22,16 +22,20 @@ from trials.endpoints import (
     DISEASE_CONTROL,
     MEANS,
     MISSING_CAUSES,
+    PROGRESSIONS,
     SHARES,
     TIMES,
     VALUES,
     best_percent_change,
+    drawn_survival,
     endpoint_table,
     endpoint_unit,
     percent_change,
     value_names,
 )
 from trials.outcomes import FAILED, STATUSES, Outcomes
+from trials.protocol.survival import SURVIVAL
+from trials.survival import facts, follow_up, mark_days
 from vht.quantities import quantity
 from vht.recist import Response
 
@@ -55,10 +59,11 @@ def analyse(protocol: Protocol, outcomes: Outcomes) -> dict[str, Any]:
         (patients in whom one appeared, by arm; None where none are declared), ``treatment`` (what policies
         did, by arm that has any), ``baseline``,
         ``endpoints`` (each noise-free and as observed, with missing values by cause and contrasts with the
-        reference arm), ``series`` (course of quantities by arm), ``waterfall`` and ``survival``. Times are in
-        days, values in the canonical unit of their quantity. Every contrast has a population interval (that
-        of a trial with separate patients in the arms) and a paired one (the same virtual patients in every
-        arm).
+        reference arm; of survival that a link predicts also ``link``: its formula, source and population,
+        and who left its range), ``series`` (course of quantities by arm), ``waterfall`` and ``survival``.
+        Times are in days, values in the canonical unit of their quantity. Every contrast has a population
+        interval (that of a trial with separate patients in the arms) and a paired one (the same virtual
+        patients in every arm).
     """
     table = endpoint_table(protocol, outcomes)
     results = {
@@ -72,7 +77,7 @@ def analyse(protocol: Protocol, outcomes: Outcomes) -> dict[str, Any]:
         "new_lesions": _new_lesions(protocol, outcomes),
         "treatment": {arm.name: _treatment(outcomes, arm.name) for arm in protocol.arms if arm.policies},
         "baseline": baseline_summary(protocol, outcomes),
-        "endpoints": {e.name: _endpoint(protocol, table, e) for e in protocol.endpoints},
+        "endpoints": {e.name: _endpoint(protocol, outcomes, table, e) for e in protocol.endpoints},
         "series": _series(protocol, outcomes),
         "waterfall": _waterfall(protocol, outcomes),
         "survival": {e.name: _survival(protocol, table, e) for e in protocol.endpoints if e.kind in TIMES},
@@ -151,7 +156,7 @@ def _treatment(outcomes: Outcomes, arm: str) -> dict[str, Any]:
     }
 
 
-def _endpoint(protocol: Protocol, table: pd.DataFrame, endpoint: Any) -> dict[str, Any]:
+def _endpoint(protocol: Protocol, outcomes: Outcomes, table: pd.DataFrame, endpoint: Any) -> dict[str, Any]:
     rows = table[table["endpoint"] == endpoint.name]
     arms = {arm.name: rows[rows["arm"] == arm.name].set_index("pseudonym") for arm in protocol.arms}
     level, horizon = protocol.confidence, _horizon(protocol, endpoint)
@@ -171,7 +176,7 @@ def _endpoint(protocol: Protocol, table: pd.DataFrame, endpoint: Any) -> dict[st
         for name, of_arm in arms.items()
         if name != protocol.reference_arm
     }
-    return {
+    found = {
         "label": endpoint.label,
         "kind": endpoint.kind,
         "unit": endpoint_unit(endpoint),
@@ -179,11 +184,17 @@ def _endpoint(protocol: Protocol, table: pd.DataFrame, endpoint: Any) -> dict[st
         "arms": summaries,
         "contrasts": contrasts,
     }
+    if endpoint.kind == SURVIVAL:
+        drawn = {arm.name: drawn_survival(protocol, outcomes, endpoint, arm.name) for arm in protocol.arms}
+        found["link"] = facts(endpoint, drawn)
+    return found
 
 
 def _horizon(protocol: Protocol, endpoint: Any) -> float | None:
-    """Last visit of the quantity: up to there a time to progression can be seen."""
-    if endpoint.kind not in TIMES:
+    """The last day on which an event can be seen: the last visit of the quantity, or the end of follow-up."""
+    if endpoint.kind == SURVIVAL:
+        return follow_up(protocol, endpoint)
+    if endpoint.kind not in PROGRESSIONS:
         return None
     return float(max(protocol.visit_days(endpoint.quantity)))
 
@@ -336,7 +347,10 @@ def _waterfall(protocol: Protocol, outcomes: Outcomes) -> dict[str, Any]:
 
 
 def _survival(protocol: Protocol, table: pd.DataFrame, endpoint: Any) -> dict[str, Any]:
-    risk_days = tuple(float(day) for day in protocol.visit_days(endpoint.quantity))
+    if endpoint.kind == SURVIVAL:
+        risk_days = mark_days(follow_up(protocol, endpoint))
+    else:
+        risk_days = tuple(float(day) for day in protocol.visit_days(endpoint.quantity))
     rows = table[table["endpoint"] == endpoint.name]
     arms: dict[str, Any] = {}
     for arm in protocol.arms:

@@ -96,6 +96,18 @@ class TrialRun:
         """Course of every patient with the population's band; see :func:`trials.plots.plot_spaghetti`."""
         return plots.plot_spaghetti(self.protocol, self.outcomes, quantity, percent=percent, most=most)
 
+    def plot_nadir(self, quantity: str | None = None) -> Figure:
+        """Courses and nadirs of a blood count by arm; see :func:`trials.plots.plot_nadir`."""
+        return plots.plot_nadir(self.protocol, self.outcomes, quantity)
+
+    def plot_exposure_response(
+        self, exposure: str, response: str, *, day: float | None = None, change: bool = True
+    ) -> Figure:
+        """Response against exposure by arm; see :func:`trials.plots.plot_exposure_response`."""
+        return plots.plot_exposure_response(
+            self.protocol, self.outcomes, exposure, response, day=day, change=change
+        )
+
 
 def run_trial(
     protocol_file: Path,
@@ -279,16 +291,13 @@ def _track(
     arms = {
         arm.name: ArmRecord(
             parameters={
-                f"{port}{suffix}": str(value)
-                for port, dose in arm.doses.items()
-                for suffix, value in (
-                    ("", dose.amount),
-                    (".on", dose.on),
-                    (".off", dose.off),
-                    (".cycles", dose.cycles),
-                    (".missed", dose.missed),
-                )
-                if value is not None
+                **{
+                    f"{port}{'' if field == 'amount' else f'.{field}'}": str(value)
+                    for port, dose in arm.doses.items()
+                    for field in type(dose).model_fields
+                    if field != "source" and (value := getattr(dose, field)) is not None
+                },
+                **{f"{model}.variant": name for model, name in (arm.variants or {}).items()},
             },
             metrics=_arm_metrics(results, arm.name),
         )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trials.compose import doses_of
+from organ_models.schedules import Schedule
+from trials.dosing import Plan
 from trials.protocol import Arm, Protocol
-from vht.course import slow_course
+from vht.course import event_ports, slow_course
 from vht.cycles import Baseline
 from vht.managed import Managed, managed_course
 from vht.patient import VirtualPatient
@@ -25,14 +26,15 @@ class Treated:
     Attributes:
         course: outputs of the slow models by port, every day, shape ``(last_day + 1, n)``; NaN for patients
             whose doses could not be decided on.
-        doses: what was given by port, shape ``(last_day,)`` where all get the same, else ``(last_day, n)``.
+        doses: what was given by port: every day, shape ``(last_day,)`` where all get the same, else
+            ``(last_day, n)``; or at instants.
         held_days: days on which a policy held treatment, shape ``(n,)``.
         stopped_day: day on which policies ended it, NaN where they did not, shape ``(n,)``.
         dose_share: given over planned, summed over the trial, the smallest of the ports; shape ``(n,)``.
     """
 
     course: dict[str, np.ndarray]
-    doses: dict[str, np.ndarray]
+    doses: Plan
     held_days: np.ndarray
     stopped_day: np.ndarray
     dose_share: np.ndarray
@@ -43,6 +45,7 @@ def treat(
     patient: VirtualPatient,
     arm: Arm,
     people: Individuals,
+    planned: Plan,
     baselines: Mapping[str, Baseline],
     able: np.ndarray,
     lesions: np.ndarray,
@@ -53,23 +56,28 @@ def treat(
     shows what would have been had nobody left.
 
     Args:
-        protocol, patient, arm, people: who gets what.
+        protocol, patient, arm, people: who is in which arm.
+        planned: what they are to get, from :func:`trials.dosing.doses_of`.
         baselines: untreated cycles of everybody, by cyclic model.
         able: patients who could be made; only theirs are decided on.
         lesions: day on which the first new lesion appears, shape ``(n,)``.
     """
     n, last = len(people), round(protocol.duration_days)
-    schedule = doses_of(protocol, patient, arm)
     if not arm.policies:
-        course = slow_course(patient, people, schedule, last)
-        return Treated(course, schedule, np.zeros(n), np.full(n, np.nan), np.ones(n))
+        course = slow_course(patient, people, planned, last)
+        return Treated(course, planned, np.zeros(n), np.full(n, np.nan), np.ones(n))
     some = people.take(able)
-    managed = _managed(protocol, patient, arm, some, schedule, baselines, able, lesions[able])
+    own = {port: _of_some(plan, able) for port, plan in planned.items()}
+    managed = _managed(protocol, patient, arm, some, own, baselines, able, lesions[able])
     stopped = managed.stopped()
-    shares = [_share(managed.doses[port], planned) for port, planned in schedule.items()]
+    arriving = event_ports(patient)
+    shares = [
+        _share(*(_total(dose, last, port in arriving, able.size) for dose in (managed.doses[port], plan)))
+        for port, plan in own.items()
+    ]
     return Treated(
         {port: _spread(trace, able, n) for port, trace in managed.outputs.items()},
-        {port: _spread(trace, able, n, fill=0.0) for port, trace in managed.doses.items()},
+        {port: _to_all(dose, able, n) for port, dose in managed.doses.items()},
         _spread(managed.held_days().astype(float), able, n),
         _spread(np.where(np.isfinite(stopped), stopped, np.nan), able, n),
         _spread(np.min(shares, axis=0), able, n),
@@ -112,7 +120,7 @@ def _managed(
     patient: VirtualPatient,
     arm: Arm,
     people: Individuals,
-    schedule: dict[str, np.ndarray],
+    schedule: Plan,
     baselines: Mapping[str, Baseline],
     able: np.ndarray,
     lesions: np.ndarray,
@@ -144,9 +152,29 @@ def _progression(policy: object) -> bool:
     return isinstance(policy, StopOnProgression)
 
 
+def _of_some(plan: np.ndarray | Schedule, lanes: np.ndarray) -> np.ndarray | Schedule:
+    return plan.take(lanes) if isinstance(plan, Schedule) else plan
+
+
+def _to_all(dose: np.ndarray | Schedule, able: np.ndarray, n: int) -> np.ndarray | Schedule:
+    """What some patients got among all; the others got nothing."""
+    if isinstance(dose, Schedule):
+        return Schedule(dose.times, _spread(dose.amounts, able, n, fill=0.0))
+    return _spread(dose, able, n, fill=0.0)
+
+
+def _total(dose: np.ndarray | Schedule, last: int, arrives: bool, n: int) -> np.ndarray:
+    """All that is given in a trial, shape ``(n,)``: amounts, or rates times how long they hold."""
+    amounts = dose.amounts if isinstance(dose, Schedule) else dose
+    if isinstance(dose, Schedule):
+        within = dose.times < last if arrives else np.diff(np.minimum(np.append(dose.times, last), last))
+        amounts = amounts * within.reshape(-1, *([1] * (amounts.ndim - 1)))
+    return np.broadcast_to(amounts.sum(axis=0), (n,))
+
+
 def _share(given: np.ndarray, planned: np.ndarray) -> np.ndarray:
-    whole = float(np.sum(planned))
-    return given.sum(axis=0) / whole if whole else np.ones(given.shape[1])
+    """Given over planned; all of it where nothing was planned."""
+    return np.divide(given, planned, out=np.ones(given.shape), where=planned > 0)
 
 
 def _spread(values: np.ndarray, able: np.ndarray, n: int, fill: float = np.nan) -> np.ndarray:

@@ -20,7 +20,7 @@ from trials.protocol import load_protocol
 from trials.provenance import (
     ABSOLUTE_TOLERANCE,
     RELATIVE_TOLERANCE,
-    describe,
+    described,
     provenance,
 )
 from trials.report import build_report, render_html
@@ -118,8 +118,7 @@ def verify_run(folder: Path, *, progress: Callable[[int, int], None] | None = No
     if found.differences:
         return found
 
-    models = [describe(m) for m in compose(protocol).models.values()]
-    found.differences += list(compare(recorded["models"], models, "models"))
+    found.differences += list(compare(recorded["models"], described(protocol), "models"))
     found.steps.append("models and parameters against those the run used")
     if found.differences:
         return found

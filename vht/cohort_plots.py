@@ -10,12 +10,15 @@ from organ_models.model import Field, fields
 from organ_models.pharmacology.ctcae import LEUKOCYTE_LIMITS, NEUTROPHIL_LIMITS
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from vht.patient import VirtualPatient
     from vht.simulation import Simulation
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
-_LIMITS = {"neutrophils": NEUTROPHIL_LIMITS, "leukocytes": LEUKOCYTE_LIMITS}
+COUNT_LIMITS = {"neutrophils": NEUTROPHIL_LIMITS, "leukocytes": LEUKOCYTE_LIMITS}
+"""Below which grades 2, 3 and 4 begin, 10*9/L, by what is counted."""
 _LINES = 60
 _GROUPS = 4
 _UNITS = {"mm[Hg]": "mmHg", "10*9/L": "10⁹/L", "1": "ratio", "mg.h/L": "mg h/L", "mg.d/L": "mg d/L"}
@@ -38,16 +41,37 @@ def plot_nadir(simulation: Simulation, output: str | None = None) -> Figure:
     import matplotlib.pyplot as plt
 
     port = _count(simulation, output)
-    limits = _LIMITS[port.partition(".")[2]]
+    limits = COUNT_LIMITS[port.partition(".")[2]]
     trace = simulation.outputs[port]
     good = np.isfinite(trace).all(axis=0)
     if not good.any():
         raise ValueError("no patient of this simulation has a solution; there is nothing to plot")
-    days, seen = simulation.days, trace[:, good]
-    lowest, when = seen.min(axis=0), days[seen.argmin(axis=0)]
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(8.4, 3.6), layout="constrained", width_ratios=(2.6, 1)
     )
+    nadir_panels(left, right, simulation.days, trace[:, good], limits, label=_label(simulation, port))
+    plt.close(figure)
+    return figure
+
+
+def nadir_panels(
+    left: Axes,
+    right: Axes,
+    days: np.ndarray,
+    seen: np.ndarray,
+    limits: tuple[float, float, float],
+    *,
+    label: str,
+) -> None:
+    """Draw the course of a count, ``seen`` of shape (days, patients), and how many nadirs lie in each grade.
+
+    Args:
+        left, right: the axes of the course and of the grades.
+        days: shape (days,).
+        limits: below which grades 2, 3 and 4 begin, in the unit of the count.
+        label: of the count.
+    """
+    lowest, when = seen.min(axis=0), days[seen.argmin(axis=0)]
     left.plot(days, seen[:, :_LINES], color=BLUE, linewidth=0.6, alpha=0.35)
     if seen.shape[1] > 1:
         low, high = np.quantile(seen, (0.05, 0.95), axis=1)
@@ -64,7 +88,7 @@ def plot_nadir(simulation: Simulation, output: str | None = None) -> Figure:
             fontsize="x-small",
             color=GREY,
         )
-    left.set(xlabel="Day", ylabel=_label(simulation, port), xlim=(days[0], days[-1]))
+    left.set(xlabel="Day", ylabel=label, xlim=(days[0], days[-1]))
     left.set_yscale("log")  # grades 2, 3 and 4 lie close together near nothing
     bottom, top = left.get_ylim()
     left.set_ylim(bottom, 1.6 * top)  # room for the legend
@@ -81,8 +105,6 @@ def plot_nadir(simulation: Simulation, output: str | None = None) -> Figure:
     right.set(xlabel="Grade of the nadir", ylabel="Patients (%)", ylim=(0, 108))
     for axis in (left, right):
         axis.spines[["top", "right"]].set_visible(False)
-    plt.close(figure)
-    return figure
 
 
 def plot_exposure_response(
@@ -127,6 +149,19 @@ def plot_exposure_response(
     if not given.size:
         raise ValueError("no patient of this simulation has both on that day; there is nothing to plot")
     figure, axis = plt.subplots(figsize=(5.4, 3.8), layout="constrained")
+    exposure_panel(axis, given, seen)
+    if change:
+        axis.axhline(0, color=GREY, linewidth=0.7)
+    said = _label(simulation, response, "change, %") if change else _label(simulation, response)
+    axis.set(xlabel=_label(simulation, exposure), ylabel=said)
+    axis.set_title(f"Day {when:g}, {given.size} patients", loc="left", fontsize="medium")
+    axis.legend(frameon=False, fontsize="small")
+    plt.close(figure)
+    return figure
+
+
+def exposure_panel(axis: Axes, given: np.ndarray, seen: np.ndarray) -> None:
+    """Draw responses against exposures, both of shape (patients,), with the median of each quarter."""
     axis.plot(given, seen, ".", color=BLUE, alpha=0.35, markersize=5, label="patients")
     groups = _groups(given)
     low, middle, high = (np.array([np.quantile(seen[g], q) for g in groups]) for q in (0.25, 0.5, 0.75))
@@ -142,22 +177,14 @@ def plot_exposure_response(
         capsize=2,
         label="median and middle half",
     )
-    if change:
-        axis.axhline(0, color=GREY, linewidth=0.7)
-    said = _label(simulation, response, "change, %") if change else _label(simulation, response)
-    axis.set(xlabel=_label(simulation, exposure), ylabel=said)
-    axis.set_title(f"Day {when:g}, {given.size} patients", loc="left", fontsize="medium")
-    axis.legend(frameon=False, fontsize="small")
     axis.spines[["top", "right"]].set_visible(False)
-    plt.close(figure)
-    return figure
 
 
 # ---------------------------------------------------------------------------------------------------
 
 
 def _count(simulation: Simulation, output: str | None) -> str:
-    known = [p for name in _LIMITS for p in simulation.outputs if p.partition(".")[2] == name]
+    known = [p for name in COUNT_LIMITS for p in simulation.outputs if p.partition(".")[2] == name]
     if output is None and known:
         return known[0]
     if output not in known:
@@ -178,7 +205,12 @@ def _groups(given: np.ndarray) -> list[np.ndarray]:
 
 
 def _label(simulation: Simulation, port: str, unit: str | None = None) -> str:
+    return port_label(simulation.patient, port, unit)
+
+
+def port_label(patient: VirtualPatient, port: str, unit: str | None = None) -> str:
+    """An output of a composition as an axis tells it, with its unit or another."""
     name, _, output = port.partition(".")
-    declared: Field = fields(simulation.patient.models[name].Outputs)[output]
+    declared: Field = fields(patient.models[name].Outputs)[output]
     shown = unit or _UNITS.get(declared.unit, declared.unit)
     return f"{output.replace('_', ' ').capitalize()} ({shown})"

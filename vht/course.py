@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from organ_models.engines import Precision, require_precision
 from organ_models.grids import Grid, grid
 from organ_models.model import NoFields, fields, values
 from organ_models.schedules import Schedule, instants
@@ -65,6 +66,7 @@ def course(
     held: Mapping[str, np.ndarray] | None = None,
     opportunities: Sequence[float] | np.ndarray | None = None,
     refine: int = 1,
+    precision: Precision = "double",
 ) -> Course:
     """Run the slow models and read them on some days.
 
@@ -82,12 +84,16 @@ def course(
             patients have doses of their own: the steps of one patient do not depend on what others get.
             The instants of a schedule always are.
         refine: every step is divided by this.
+        precision: ``"single"`` computes the rates of stepped models in single precision, which is faster.
+            Time, doses, states, closed forms and what is read stay double.
 
     Raises:
         CompositionError: a dose at a port that takes none.
+        EngineError: no such precision, or single precision where only the portable engine can run.
         ValueError: a dose that is not a finite number from 0 on, not given for every day, or given on a day
             that is no opportunity.
     """
+    require_precision(precision)
     n, read = len(people), _readings(days)
     check_doses(patient, doses)
     if not patient.slow:
@@ -98,7 +104,13 @@ def course(
     models, given = ready.models, held or {}
     kept = np.reshape([np.broadcast_to(given[p], (n,)) for p in models.held], (len(models.held), n))
     seen, state = run(
-        stepped(models), ready.parameters, ready.steps, ready.amounts, ready.parcels, kept, start=start
+        stepped(models, precision),
+        ready.parameters,
+        ready.steps,
+        ready.amounts,
+        ready.parcels,
+        kept,
+        start=start,
     )
     outputs = {port: seen[:, row].copy() for row, port in enumerate(models.outputs)}
     return Course(read, outputs, state)

@@ -228,12 +228,18 @@ class VirtualPatient:
         known: dict[str, Field] = {}
         for shown in self._readable(coupling.source, reader):
             known |= fields(getattr(self.models[source[0]], shown))
-        unit_out = known[source[1]].unit
-        unit_in = "1" if coupling.relative else fields(getattr(self.models[target[0]], kind))[target[1]].unit
+        given, wanted = known[source[1]], fields(getattr(self.models[target[0]], kind))[target[1]]
         try:
-            convert = conversion(unit_out, unit_in)
+            convert = conversion(given.unit, "1" if coupling.relative else wanted.unit)
         except UnitError as error:
             raise CompositionError(f"{coupling.source} -> {coupling.target}: {error}") from None
+        if kind == "Inputs" and wanted.meaning is not None and given.meaning != wanted.meaning:
+            shown = f"'{given.meaning}'" if given.meaning else "of no declared meaning"
+            raise CompositionError(
+                f"{coupling.source} -> {coupling.target}: the input is '{wanted.meaning}', the output "
+                f"{shown}; couple an output of the input's meaning (a model of your own declares it by "
+                "meaning=)"
+            )
         return Wire(coupling, source, target, convert)
 
     def _resolve(self, name: str, kinds: Sequence[str]) -> tuple[str, str]:

@@ -24,7 +24,8 @@ _SLACK = 1e-9
 """Instants this close to the end of a course or of the days on treatment lie beyond it, d."""
 
 
-def _known_drug(name: str) -> str:
+def known_drug(name: str) -> str:
+    """The name of a drug that some model carries; raises ValueError with those there are."""
     known = sorted(set(INGREDIENTS.values()))
     if name not in known:
         raise ValueError(f"no model carries '{name}'; known: {', '.join(known)}")
@@ -61,7 +62,7 @@ class Regimen(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    drug: Annotated[str, AfterValidator(_known_drug)]
+    drug: Annotated[str, AfterValidator(known_drug)]
     dose: float = Field(gt=0, allow_inf_nan=False)
     unit: Literal["mg", "mg/m2", "mg/kg"]
     route: Literal["oral", "injection", "infusion"]
@@ -113,6 +114,7 @@ class Regimen(BaseModel):
         weight: Any = None,
         surface: Any = None,
         taken: np.ndarray | None = None,
+        at_once: bool = False,
     ) -> Schedule:
         """What is given until ``last_day``.
 
@@ -122,6 +124,7 @@ class Regimen(BaseModel):
             surface: body surface, m², a number or shape ``(n,)``; needed for mg/m2.
             taken: whether each patient takes each administration, shape ``(k, n)`` with the ``k`` of
                 :meth:`times`; all do if absent.
+            at_once: an infusion counts where it starts, for a model that takes doses and knows no kinetics.
 
         Returns:
             Amounts in mg at a dose port, or rates in mg/h at an infusion port.
@@ -142,7 +145,7 @@ class Regimen(BaseModel):
             if kept.ndim != 2 or kept.shape[0] != at.size:
                 raise ValueError(f"taken: wanted the shape ({at.size}, patients), got {kept.shape}")
             given = (given[:, None] if given.ndim == 1 else given) * kept
-        if self.infusion_hours is not None:
+        if self.infusion_hours is not None and not at_once:
             return infusions(given, self.infusion_hours, at)
         return boluses(given, at)
 
@@ -156,6 +159,17 @@ class Regimen(BaseModel):
         Raises:
             ValueError: a model of another drug, or one that cannot be given the drug by this route.
         """
+        return {f"{model}.{self.port_of(model)}": self.schedule(last_day, **sizes)}
+
+    def port_of(self, model: str) -> str:
+        """The port of a kinetic model at which the drug is given by this route.
+
+        Args:
+            model: name in the catalogue.
+
+        Raises:
+            ValueError: a model of another drug, or one that cannot be given the drug by this route.
+        """
         carries = INGREDIENTS.get(model)
         if carries != self.drug:
             raise ValueError(f"{model}: carries {carries or 'no drug'}, and the regimen is of {self.drug}")
@@ -164,8 +178,7 @@ class Regimen(BaseModel):
         if (self.route == "oral") == infused:
             how = "infused or injected" if infused else "swallowed"
             raise ValueError(f"{model}: the drug is {how}; the route '{self.route}' is not modelled")
-        port = INFUSION_PORT if self.route == "infusion" else DOSE_PORT
-        return {f"{model}.{port}": self.schedule(last_day, **sizes)}
+        return INFUSION_PORT if self.route == "infusion" else DOSE_PORT
 
     def _size(self, weight: Any, surface: Any) -> Any:
         """What the dose is multiplied with; None for an absolute dose."""

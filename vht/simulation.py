@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
+from organ_models.engines import EngineError, Precision, require_precision
 from organ_models.model import fields, take
 from organ_models.precision import require_float64
 from organ_models.schedules import Schedule
@@ -153,6 +154,7 @@ def simulate(
     baselines: Mapping[str, Baseline] | None = ...,
     start: Snapshot | None = ...,
     estimate_error: bool = ...,
+    precision: Precision = ...,
     transient: Literal[False] = ...,
 ) -> Simulation: ...
 
@@ -185,6 +187,7 @@ def simulate(
     baselines: Mapping[str, Baseline] | None = None,
     start: Snapshot | TransientState | Simulation | None = None,
     estimate_error: bool = True,
+    precision: Precision = "double",
     transient: bool = False,
     day: float | None = None,
     **seconds: Any,
@@ -212,6 +215,9 @@ def simulate(
             baselines, to the bit as if it had only reported on that day and never stopped.
         estimate_error: whether :attr:`Simulation.error` is filled, which runs the first :data:`SAMPLE` people
             again with finer steps: of a few people it takes most of the time.
+        precision: ``"single"`` computes the rates of stepped slow models in single precision, which
+            is faster; time, doses, states and closed forms stay double. For slow models alone, on the native
+            engine. :attr:`Simulation.error` then holds the rounding too.
         transient: beat by beat on a clock of seconds, with the controllers' delays. Then ``doses`` and
             ``days`` are not taken, and ``seconds`` are the arguments of
             :func:`vht.transient.simulate_transient`: ``duration``, ``every``, ``step``, ``signals_of``.
@@ -225,6 +231,7 @@ def simulate(
     Raises:
         CompositionError: a dose at a port that takes none.
         SnapshotError: a start that belongs to another composition.
+        EngineError: single precision where a model of the composition cannot be computed in it.
 
     Example:
         >>> import vht
@@ -232,6 +239,7 @@ def simulate(
         Simulation(1 virtual patients, days 0 to 14, 0 failed, 32 outputs)
     """
     require_float64()
+    _check_precision(patient, precision)
     if transient:
         if doses is not None or opportunities is not None or days != _DAYS:
             raise ValueError("a transient takes 'duration' and 'inputs', no doses and days")
@@ -268,7 +276,7 @@ def simulate(
             known[model.name] = untreated(patient, model, people)
     begin = None if start is None else start.slow
     held = constant_inputs(patient, inputs or {}, len(people))
-    run = _Run(patient, people, doses or {}, report, first, begin, opportunities, held)
+    run = _Run(patient, people, doses or {}, report, first, begin, opportunities, held, precision)
     slow, cycles = run.solve(known)
     failure = first_failure(people, slow.outputs, cycles)
     outputs = slow.outputs | cycles.outputs
@@ -319,6 +327,7 @@ class _Run:
     start: np.ndarray | None
     opportunities: Sequence[int] | np.ndarray | None = None
     inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
+    precision: Precision = "double"
 
     def solve(
         self, baselines: Mapping[str, Baseline], *, refine: int = 1, macro: int = 1
@@ -348,6 +357,7 @@ class _Run:
                 start=self.start,
                 opportunities=self.opportunities,
                 refine=refine,
+                precision=self.precision,
             )
         rows = np.broadcast_to(np.arange(self.report.size)[:, None], (self.report.size, len(people)))
         return slow, cycles_on(patient, baselines, slow.outputs, rows, given=self.inputs, refine=refine)
@@ -362,6 +372,7 @@ class _Run:
             doses={p: _for_patients(d, fine, len(self.people)) for p, d in self.doses.items()},
             start=None if self.start is None else self.start[:, fine],
             inputs={p: column[fine] for p, column in self.inputs.items()},
+            precision="double",
         )
         here = {port: trace[:, fine] for port, trace in outputs.items()}
 
@@ -387,6 +398,16 @@ def numerical_error(
     run = _Run(patient, sample, few, np.asarray(days), 0, None)
     slow, cycles = run.solve({m.name: untreated(patient, m, sample) for m in patient.cyclic})
     return run.errors(slow.outputs | cycles.outputs, first_failure(sample, slow.outputs, cycles))
+
+
+def _check_precision(patient: VirtualPatient, precision: Precision) -> None:
+    require_precision(precision)
+    in_double = [m.name for m in patient.models.values() if m.clock == "s"]
+    if precision == "single" and in_double:
+        raise EngineError(
+            f"single precision is for slow models; {', '.join(in_double)} can be computed in double only: "
+            "leave 'precision' out"
+        )
 
 
 def _for_patients(dose: Any, lanes: np.ndarray, n: int) -> Any:

@@ -6,12 +6,13 @@ All functions here are pure and elementwise over patients; :mod:`organ_models.st
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from organ_models.engines import Precision
 from organ_models.grids import finest
 from organ_models.model import Array, OrganModel, Stride, fields, values
 from organ_models.solvers import rk4_step
@@ -46,8 +47,8 @@ class SlowModels:
         if any(m.stiff for m in self.stepping):
             self.stride = Stride(longest=float("inf"))
 
-    def problem(self) -> Stepped:
-        """The problem for the engine."""
+    def problem(self, precision: Precision = "double") -> Stepped:
+        """The problem for the engine; in ``"single"`` precision the rates of stepped models are."""
         parameters = sum(len(fields(m.Parameters)) for m in self.models)
         states = sum(len(fields(m.State)) for m in self.models)
         stiffness = [m.name for m in self.stepping if m.stiff]
@@ -59,10 +60,11 @@ class SlowModels:
             rows=(parameters + 1, len(self.dosed), len(self.events), len(self.held)),
             prepare=self.prepare,
             initial=lambda p: self._stack(self._initial(p), p[_PEOPLE].shape),
-            step=self.step,
+            step=functools.partial(self.step, precision=precision),
             jump=self.jump if self.events else None,
             read=self.read,
             portable_only=reason,
+            precision=precision,
         )
 
     # -- the problem's functions ----------------------------------------------------------------------
@@ -78,14 +80,32 @@ class SlowModels:
         (out[_PEOPLE],) = rows
         return out
 
-    def step(self, p: States, x: Array, time: Array, width: Array, doses: Array, held: Array) -> Array:
+    def step(
+        self,
+        p: States,
+        x: Array,
+        time: Array,
+        width: Array,
+        doses: Array,
+        held: Array,
+        precision: Precision = "double",
+    ) -> Array:
         """One step: closed forms exactly, the others by Runge–Kutta or implicitly, then what stops them."""
         if any(m.stiff for m in self.stepping):  # the implicit solver takes one patient at a time
             each = jax.vmap(self._step, in_axes=(0, 1, None, None, 1, 1), out_axes=1)
             return each(p, x, time, width, doses, held)
-        return self._step(p, x, time, width, doses, held)
+        return self._step(p, x, time, width, doses, held, single=precision == "single")
 
-    def _step(self, p: States, x: Array, time: Array, width: Array, doses: Array, held: Array) -> Array:
+    def _step(
+        self,
+        p: States,
+        x: Array,
+        time: Array,
+        width: Array,
+        doses: Array,
+        held: Array,
+        single: bool = False,
+    ) -> Array:
         states = self._unstack(x)
         inputs, _ = self.feed(p, states, time, doses, held)
         frozen = {n: states[n] for n in self.closed}
@@ -105,17 +125,26 @@ class SlowModels:
         ends = later(self.closed - self.feeding, frozen, width) | later(self.feeding, halfway, 0.5 * width)
         stages = iter((frozen, frozen | halfway, frozen | halfway, frozen | ends))
 
+        def rates(now: Array, known: States, moved: States, q: States, given: Array, kept: Array) -> States:
+            fed, _ = self.feed(q, known | moved, now, given, kept)
+            return {n: self.patient.models[n].derivative(now, y, q[n], fed[n]) for n, y in moved.items()}
+
         def rate(now: Array, moved: States) -> States:
-            fed, _ = self.feed(p, states | next(stages) | moved, now, doses, held)
-            return {n: self.patient.models[n].derivative(now, y, p[n], fed[n]) for n, y in moved.items()}
+            return rates(now, states | next(stages), moved, p, doses, held)
 
         def rate_at(now: Array, moved: States) -> States:
-            known = states | later(self.feeding, frozen, now - time) | moved
-            fed, _ = self.feed(p, known, now, doses, held)
-            return {n: self.patient.models[n].derivative(now, y, p[n], fed[n]) for n, y in moved.items()}
+            known = states | later(self.feeding, frozen, now - time)
+            return rates(now, known, moved, p, doses, held)
 
         if any(m.stiff for m in self.stepping):
             moved = stiff.advance(rate_at, time, width, moving)
+        elif single:
+            q, given, kept = _single((p, doses, held))
+
+            def single_rate(now: Array, moved: States) -> States:
+                return _single(rates(now, _single(states | next(stages)), moved, q, given, kept))
+
+            moved = rk4_step_in_single(single_rate, time, moving, width)
         else:
             moved = rk4_step(rate, time, moving, width)
         after = states | ends | moved
@@ -207,10 +236,46 @@ def slow_models(patient: VirtualPatient, dosed: tuple[str, ...], events: tuple[s
     return SlowModels(patient, dosed, events)
 
 
-@functools.cache
-def stepped(models: SlowModels) -> Stepped:
+def stepped(models: SlowModels, precision: Precision = "double") -> Stepped:
     """The problem of slow models, kept for the same reason."""
-    return models.problem()
+    return _problem(models, precision)
+
+
+@functools.cache
+def _problem(models: SlowModels, precision: Precision) -> Stepped:
+    return models.problem(precision)
+
+
+def rk4_step_in_single(
+    rate: Callable[[Array, States], States], time: Array, states: States, width: Array
+) -> States:
+    """One classical Runge–Kutta step in single precision, of states in double precision.
+
+    Only what the step adds is single: its rounding is relative to the change and not to the state, so that a
+    year of small steps does not drift.
+
+    Args:
+        rate: ``rate(time, states) -> rates``, states and rates in single precision.
+        time, width: d, in double precision.
+        states: in double precision.
+    """
+    begin, h = _single(states), _single(width)
+
+    def ahead(share: float, slope: States) -> States:
+        return jax.tree.map(lambda y, k: y + share * h * k, begin, slope)
+
+    one = rate(time, begin)
+    two = rate(time + 0.5 * width, ahead(0.5, one))
+    three = rate(time + 0.5 * width, ahead(0.5, two))
+    four = rate(time + width, ahead(1.0, three))
+    sixth = (1.0 / 6.0) * h
+    added = jax.tree.map(lambda a, b, c, d: sixth * (a + 2.0 * (b + c) + d), one, two, three, four)
+    return jax.tree.map(lambda y, change: y + change.astype(y.dtype), states, added)
+
+
+def _single(tree: Any) -> Any:
+    """All numbers of a tree in single precision."""
+    return jax.tree.map(lambda v: jnp.asarray(v, dtype=jnp.float32), tree)
 
 
 def method(patient: VirtualPatient) -> str:

@@ -76,6 +76,7 @@ class SurvivalLink:
         sigma: standard deviation of ln T.
         covariates: by name.
         reference: the source.
+        population: whom it was derived from; it is not known to hold for others.
         certainty: of the coefficients.
         notes: what limits it.
     """
@@ -89,8 +90,14 @@ class SurvivalLink:
     sigma: float
     covariates: Mapping[str, Covariate] = field(compare=False)
     reference: Reference
+    population: str
     certainty: str = "verified"
     notes: str = ""
+
+    @property
+    def days(self) -> float:
+        """Days in the unit of the published time."""
+        return conversion(self.unit, "d").factor
 
     @property
     def formula(self) -> str:
@@ -120,7 +127,7 @@ class Survival:
     @property
     def days(self) -> float:
         """Days in the link's unit of time."""
-        return conversion(self.link.unit, "d").factor
+        return self.link.days
 
     def median(self) -> Values:
         """Median time of each patient in the link's unit, shape (patients,)."""
@@ -224,6 +231,12 @@ _CLARET_2014_CONTROL = Reference(
     "lung cancer).",
 )
 
+_BREAST_CANCER = (
+    "people with metastatic breast cancer under docetaxel and capecitabine, studies SO14999 and NO16853 "
+    "(tumour sizes of 888)"
+)
+_LUNG_CANCER = "people with non-small-cell lung cancer under chemotherapy, some with bevacizumab (n = 774)"
+
 BRUNO_2012_OS = SurvivalLink(
     name="bruno_2012_os",
     title="Overall survival by week-6 change, metastatic breast cancer (Bruno 2012)",
@@ -246,6 +259,7 @@ BRUNO_2012_OS = SurvivalLink(
         "study_no16853": _NO16853,
     },
     reference=BRUNO_2012,
+    population=_BREAST_CANCER,
 )
 BRUNO_2012_PFS = SurvivalLink(
     name="bruno_2012_pfs",
@@ -267,6 +281,7 @@ BRUNO_2012_PFS = SurvivalLink(
         "study_no16853": _NO16853,
     },
     reference=BRUNO_2012,
+    population=_BREAST_CANCER,
 )
 MONET1_OS = SurvivalLink(
     name="monet1_os",
@@ -288,6 +303,7 @@ MONET1_OS = SurvivalLink(
         "ever_smoker": Covariate("1", "smokes or has smoked", indicator=True),
     },
     reference=CLARET_2014,
+    population="people with non-small-cell lung cancer under first-line treatment, study MONET1 (n = 934)",
     notes="ln(time to growth + 100 d) is undefined for tumours whose extrapolated minimum lies 100 d or more "
     "before treatment: they have no prediction and are counted.",
 )
@@ -320,6 +336,7 @@ STRUEMPER_2025_OS = SurvivalLink(
         "neutrophil_lymphocyte_ratio": Covariate("1", "neutrophils to lymphocytes at baseline", cap=100.0),
     },
     reference=STRUEMPER_2025,
+    population="people with non-small-cell lung cancer in the arms of seven trials (n = 786)",
     notes="Time to growth below 0 counts as 0, a ratio above 100 as 100, as in the source; both are counted.",
 )
 CLARET_2014_CONTROL_OS = SurvivalLink(
@@ -337,6 +354,7 @@ CLARET_2014_CONTROL_OS = SurvivalLink(
         "low_albumin": Covariate("1", "albumin at baseline below 35 g/L", indicator=True),
     },
     reference=_CLARET_2014_CONTROL,
+    population=_LUNG_CANCER,
     notes="Independent of the drug in its source.",
 )
 CLARET_2014_CONTROL_PFS = SurvivalLink(
@@ -352,6 +370,7 @@ CLARET_2014_CONTROL_PFS = SurvivalLink(
         "bevacizumab": Covariate("1", "treated with bevacizumab", indicator=True),
     },
     reference=_CLARET_2014_CONTROL,
+    population=_LUNG_CANCER,
     notes="Depends on the drug: bevacizumab has an effect beside disease control.",
 )
 

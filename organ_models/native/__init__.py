@@ -21,7 +21,8 @@ from organ_models.grids import Grid
 from organ_models.model import OrganModel, fields
 from organ_models.native.kernel import CycleKernel
 from organ_models.native.machine import Compiled, Unavailable, width
-from organ_models.native.stepping import SteppedKernel
+from organ_models.native.paced import places
+from organ_models.native.stepping import POINTERS, SteppedKernel
 from organ_models.native.translate import UnsupportedPrimitive
 from organ_models.stepping import Stepped
 
@@ -104,7 +105,8 @@ def stepped(
     held: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Step a problem through a grid: see :func:`organ_models.stepping.run`."""
-    run = _march(problem)
+    run, kept = _march(problem)
+    place = places(grid.width)
     readings, columns = grid.readings.size, max(doses.shape[1], events.shape[1])
     tables = [
         np.ascontiguousarray(t)
@@ -116,15 +118,20 @@ def stepped(
             grid.readings,
             grid.standing,
             grid.first,
+            place,
         )
     ]
 
-    def solve(p: int, x: int, given: int, arriving: int, kept: int, table: int, out: int) -> None:
-        run(p, x, given, arriving, kept, out, *(t.ctypes.data for t in tables), readings, columns)
+    addresses = [t.ctypes.data for t in tables]
+
+    def solve(p: int, x: int, given: int, arriving: int, held: int, table: int, out: int) -> None:
+        run(p, x, given, arriving, held, out, table, *addresses, readings, columns)
 
     flat = [a.reshape(a.shape[0] * a.shape[1], a.shape[2]) for a in (doses, events)]
     rows = readings * problem.outputs + problem.states
-    found = _on_vectors(solve, (parameters, start, *flat, held), rows, 1)
+    widths = int(np.where(place < 0, -1 - place, place).max(initial=0)) + 1
+    table = widths * max(kept, 1)
+    found = _on_vectors(solve, (parameters, start, *flat, held), rows, table, _lanes(problem))
     seen = found[: readings * problem.outputs].reshape(readings, problem.outputs, found.shape[-1])
     return seen, found[readings * problem.outputs :]
 
@@ -132,18 +139,24 @@ def stepped(
 # -------------------------------------------------------------------------------------------------
 
 
+def _lanes(problem: Stepped) -> int:
+    """Lanes of a vector: in single precision twice as many, so that single numbers fill one."""
+    return width() * (2 if problem.precision == "single" else 1)
+
+
 @functools.cache
-def _march(problem: Stepped) -> Callable[..., None]:
-    kernel = SteppedKernel(problem, width())
-    kernel.march()
+def _march(problem: Stepped) -> tuple[Callable[..., None], int]:
+    """The code of a stepped problem, and how many rows of the table a width takes."""
+    kernel = SteppedKernel(problem, _lanes(problem))
+    rows = kernel.march()
     compiled = Compiled(kernel.module)
-    call = compiled.function("march", *[_POINTER] * 13, _INTEGER, _INTEGER)
+    call = compiled.function("march", *[_POINTER] * POINTERS, _INTEGER, _INTEGER)
 
     def run(*values: object) -> None:
         assert compiled  # the code lives as long as this function
         call(*values)
 
-    return run
+    return run, rows
 
 
 @functools.cache
@@ -175,12 +188,13 @@ def _on_vectors(
     arrays: tuple[np.ndarray | None, ...],
     rows_out: int,
     rows_table: int,
+    lanes: int | None = None,
 ) -> np.ndarray:
     """Run a function on every vector of lanes, on all cores.
 
     Lanes are the last axis of all arrays; an array beside the first whose last axis is 1 holds for all.
     """
-    lanes = width()
+    lanes = lanes or width()
     n = next(a.shape[-1] for a in arrays if a is not None)
     groups = -(-n // lanes)
     tiled = [None if a is None else _tiled(a, groups if a.shape[-1] == n else 1, lanes) for a in arrays]

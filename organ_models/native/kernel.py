@@ -17,7 +17,7 @@ from llvmlite import ir
 
 from organ_models import anderson
 from organ_models.model import OrganModel, fields, values
-from organ_models.native.lanes import DOUBLE, INTEGER, POINTER, TRUTH, Arithmetic, Lanes, Memory
+from organ_models.native.lanes import DOUBLE, INTEGER, POINTER, Arithmetic, Lanes, Memory
 from organ_models.native.translate import array, emit, scalar
 
 _STAGES = ((0, 0.5, 1.0 / 6.0), (1, 0.5, 2.0 / 6.0), (1, 1.0, 2.0 / 6.0), (2, None, 1.0 / 6.0))
@@ -338,10 +338,8 @@ class Slots:
 
 
 def _traced(a: Arithmetic, function: Callable[..., Any], *arguments: Any) -> tuple[list[np.ndarray], Any]:
-    """Flat result and structure of a function whose arguments are not all doubles."""
-    kinds = {DOUBLE: np.float64, INTEGER: np.int64, TRUTH: np.bool_}
-    like = [jax.ShapeDtypeStruct(x.shape, kinds[x.ravel()[0].element]) for x in jax.tree.leaves(arguments)]
-    result = emit(a, function, *arguments, like=like)
+    """Flat result and structure of a function."""
+    result = emit(a, function, *arguments)
     return jax.tree.leaves(result), jax.tree.structure(result)
 
 

@@ -17,9 +17,15 @@ from typing import Any
 from llvmlite import ir
 
 DOUBLE = ir.DoubleType()
+FLOAT = ir.FloatType()
 INTEGER = ir.IntType(64)
+WORD = ir.IntType(32)
+"""The bits of a single-precision number."""
 TRUTH = ir.IntType(1)
 POINTER = ir.PointerType()
+
+_BITS = {DOUBLE: INTEGER, FLOAT: WORD}
+_SUFFIX = {DOUBLE: "f64", FLOAT: "f32"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +50,16 @@ class Lanes:
     def element(self) -> ir.Type:
         """LLVM type of one lane."""
         return self.value.type.element
+
+    @property
+    def real(self) -> bool:
+        """Whether lanes are floating-point numbers."""
+        return self.element in _BITS
+
+    @property
+    def whole(self) -> bool:
+        """Whether lanes are integers."""
+        return self.element in (INTEGER, WORD)
 
 
 class Arithmetic:
@@ -71,11 +87,16 @@ class Arithmetic:
         """Type of a vector of lanes."""
         return ir.VectorType(element, self.width)
 
-    def constant(self, number: float | int | bool) -> Lanes:
-        """The same number in all lanes."""
-        element = TRUTH if isinstance(number, bool) else INTEGER if isinstance(number, int) else DOUBLE
+    def constant(self, number: float | int | bool, element: ir.Type | None = None) -> Lanes:
+        """The same number in all lanes: a double, a 64-bit integer or a truth value unless told otherwise."""
+        if element is None:
+            element = TRUTH if isinstance(number, bool) else INTEGER if isinstance(number, int) else DOUBLE
         value = ir.Constant(self.vector(element), [ir.Constant(element, number)] * self.width)
         return Lanes(value, True, constant=number)
+
+    def like(self, a: Lanes, number: float | int) -> Lanes:
+        """The same number in all lanes, of the type that ``a`` has."""
+        return self.constant(number, a.element)
 
     def builder(self, *operands: Lanes) -> ir.IRBuilder:
         """Where an operation on these belongs."""
@@ -85,15 +106,16 @@ class Arithmetic:
         return Lanes(value, all(o.fixed for o in operands), **marks)
 
     def call(self, name: str, *operands: Lanes) -> Lanes:
-        """An LLVM intrinsic on vectors of doubles."""
-        kind = self.vector(DOUBLE)
-        function = declared(self.module, f"llvm.{name}.v{self.width}f64", kind, [kind] * len(operands))
+        """An LLVM intrinsic on vectors of floating-point numbers, all of one type."""
+        kind, suffix = operands[0].value.type, _SUFFIX[operands[0].element]
+        name = f"llvm.{name}.v{self.width}{suffix}"
+        function = declared(self.module, name, kind, [kind] * len(operands))
         return self._made(self.builder(*operands).call(function, [o.value for o in operands]), *operands)
 
     # -- arithmetic --------------------------------------------------------------------------------
 
     def add(self, a: Lanes, b: Lanes) -> Lanes:
-        if a.element == INTEGER:
+        if a.whole:
             return self._made(self.builder(a, b).add(a.value, b.value), a, b)
         for product, other in ((a, b), (b, a)):
             if product.factors and not product.fixed:
@@ -101,7 +123,7 @@ class Arithmetic:
         return self._made(self.builder(a, b).fadd(a.value, b.value), a, b)
 
     def sub(self, a: Lanes, b: Lanes) -> Lanes:
-        if a.element == INTEGER:
+        if a.whole:
             return self._made(self.builder(a, b).sub(a.value, b.value), a, b)
         if b.factors and not b.fixed:
             x, y = b.factors
@@ -111,7 +133,7 @@ class Arithmetic:
         return self._made(self.builder(a, b).fsub(a.value, b.value), a, b)
 
     def mul(self, a: Lanes, b: Lanes) -> Lanes:
-        if a.element == INTEGER:
+        if a.whole:
             return self._made(self.builder(a, b).mul(a.value, b.value), a, b)
         return self._made(self.builder(a, b).fmul(a.value, b.value), a, b, factors=(a, b))
 
@@ -137,12 +159,12 @@ class Arithmetic:
     def _reciprocal(self, a: Lanes) -> Lanes:
         if id(a) not in self._reciprocals:
             self._kept.append(a)  # identities stay unique as long as their objects live
-            self._reciprocals[id(a)] = self.quotient(self.constant(1.0), a)
+            self._reciprocals[id(a)] = self.quotient(self.like(a, 1.0), a)
         return self._reciprocals[id(a)]
 
     def neg(self, a: Lanes) -> Lanes:
         b = self.builder(a)
-        return self._made(b.neg(a.value) if a.element == INTEGER else b.fneg(a.value), a)
+        return self._made(b.neg(a.value) if a.whole else b.fneg(a.value), a)
 
     def remainder(self, a: Lanes, b: Lanes) -> Lanes:
         """Integer remainder with the sign of ``a``."""
@@ -153,7 +175,7 @@ class Arithmetic:
     def compare(self, relation: str, a: Lanes, b: Lanes) -> Lanes:
         """``==``, ``!=``, ``<``, ``<=``, ``>``, ``>=``; a comparison with NaN is false, ``!=`` is true."""
         builder = self.builder(a, b)
-        if a.element == DOUBLE:
+        if a.real:
             ordered = builder.fcmp_unordered if relation == "!=" else builder.fcmp_ordered
             return self._made(ordered(relation, a.value, b.value), a, b)
         signed = builder.icmp_unsigned if a.element == TRUTH else builder.icmp_signed
@@ -185,7 +207,7 @@ class Arithmetic:
 
     def _extreme(self, relation: str, a: Lanes, b: Lanes) -> Lanes:
         first = self.compare(relation, a, b)
-        if a.element == DOUBLE and a.constant is None:
+        if a.real and a.constant is None:
             first = self.either(first, self.unordered(a))
         chosen = self.select(first, a, b)
         return Lanes(chosen.value, chosen.fixed)
@@ -205,31 +227,34 @@ class Arithmetic:
     # -- bits --------------------------------------------------------------------------------------
 
     def bits(self, a: Lanes) -> Lanes:
-        """The bits of doubles as integers."""
-        return self._made(self.builder(a).bitcast(a.value, self.vector(INTEGER)), a)
+        """The bits of floating-point numbers as integers of their size."""
+        return self._made(self.builder(a).bitcast(a.value, self.vector(_BITS[a.element])), a)
 
     def from_bits(self, a: Lanes) -> Lanes:
-        """Doubles from their bits."""
-        return self._made(self.builder(a).bitcast(a.value, self.vector(DOUBLE)), a)
+        """Floating-point numbers from their bits."""
+        element = DOUBLE if a.element == INTEGER else FLOAT
+        return self._made(self.builder(a).bitcast(a.value, self.vector(element)), a)
 
     def shift(self, a: Lanes, places: int, *, right: bool = False) -> Lanes:
         """Bits moved to the left, or to the right keeping the sign."""
-        b, by = self.builder(a), self.constant(places).value
+        b, by = self.builder(a), self.like(a, places).value
         return self._made(b.ashr(a.value, by) if right else b.shl(a.value, by), a)
 
     def convert(self, a: Lanes, element: ir.Type) -> Lanes:
-        """Between doubles, integers and truth values."""
+        """Between doubles, single-precision numbers, integers and truth values."""
         b, to = self.builder(a), self.vector(element)
         if a.element == element:
             return a
         if element == TRUTH:
-            return self.compare("!=", a, self.constant(0.0 if a.element == DOUBLE else 0))
-        if element == DOUBLE:
+            return self.compare("!=", a, self.like(a, 0.0 if a.real else 0))
+        if element in _BITS and a.real:
+            return self._made(b.fpext(a.value, to) if element == DOUBLE else b.fptrunc(a.value, to), a)
+        if element in _BITS:
             turn = b.uitofp if a.element == TRUTH else b.sitofp
             return self._made(turn(a.value, to), a)
         if a.element == TRUTH:
             return self._made(b.zext(a.value, to), a)
-        name = f"llvm.fptosi.sat.v{self.width}i64.v{self.width}f64"
+        name = f"llvm.fptosi.sat.v{self.width}i64.v{self.width}{_SUFFIX[a.element]}"
         return self._made(b.call(declared(self.module, name, to, [a.value.type]), [a.value]), a)
 
     # -- leaving the vector ------------------------------------------------------------------------
@@ -242,7 +267,7 @@ class Arithmetic:
     def one_by_one(
         self, name: str, operands: tuple[Lanes, ...], where: Lanes | None = None, instead: Lanes | None = None
     ) -> Lanes:
-        """A function of the C library, lane after lane; only ``where`` it is needed, else ``instead``."""
+        """A C function of doubles, lane after lane; only ``where`` it is needed, else ``instead``."""
         builder = self.builder(*operands)
         function = declared(self.module, name, DOUBLE, [DOUBLE] * len(operands))
 

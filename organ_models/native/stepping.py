@@ -10,11 +10,13 @@ from llvmlite import ir
 
 from organ_models.native.kernel import Kernel, Slots, loop
 from organ_models.native.lanes import DOUBLE, INTEGER, Arithmetic, Lanes, Memory
-from organ_models.native.translate import array, emit, scalar
+from organ_models.native.paced import FIXED, MOVING, PACED, Paced
+from organ_models.native.translate import array, emit, scalar, traced
 from organ_models.stepping import Stepped
 
-_POINTERS = 13
-"""parameters, start, doses, events, held, out, time, width, column, begins, readings, standing, first."""
+POINTERS = 15
+"""parameters, start, doses, events, held, out, table, time, width, column, begins, readings, standing, first,
+place (:func:`organ_models.native.paced.places`)."""
 
 
 class SteppedKernel(Kernel):
@@ -29,17 +31,22 @@ class SteppedKernel(Kernel):
         super().__init__(problem.name, width)
         self.problem = problem
 
-    def march(self) -> None:
-        """``march(13 pointers, readings, columns)``; ``out``: outputs of all readings, then last states."""
+    def march(self) -> int:
+        """``march(15 pointers, readings, columns)``; ``out``: outputs of all readings, then last states.
+
+        Returns:
+            Rows of the table for each width of a step.
+        """
         problem = self.problem
-        a, pointers, (readings, columns) = self.function("march", _POINTERS, INTEGER, INTEGER)
+        a, pointers, (readings, columns) = self.function("march", POINTERS, INTEGER, INTEGER)
         a.reciprocals = False  # a ratio to a baseline is one at the baseline, to the bit
         parameters, start, doses, events, held, out = (Memory(a, p.pointer) for p in pointers[:6])
-        time, width, column, begins, when, standing, first = (p.pointer for p in pointers[6:])
+        table, time, width, column, begins, when, standing, first, place = (p.pointer for p in pointers[6:])
         n_parameter, n_dose, n_event, n_held = problem.rows
         prepared = emit(a, problem.prepare, _rows(parameters, n_parameter, fixed=True))
         kept = _rows(held, n_held, fixed=True)
         slots = Slots(a, [_rows(start, problem.states)], self.slots)
+        paced = self._paced(a, prepared, slots.load()[0], kept)
         counter = self.slot(INTEGER)
         a.body.store(ir.Constant(INTEGER, 0), counter)
 
@@ -63,7 +70,11 @@ class SteppedKernel(Kernel):
                         slots.store([emit(a, self._jumped, prepared, slots.load()[0], arriving)])
                 given = in_column(doses, n_dose, number)
                 now, length = scalar(self._number(a, time, k)), scalar(self._number(a, width, k))
-                slots.store([emit(a, problem.step, prepared, slots.load()[0], now, length, given, kept)])
+                where = _integer(a, place, k)
+                fresh = a.body.icmp_signed("<", where, ir.Constant(INTEGER, 0))
+                where = a.body.select(fresh, a.body.not_(where), where)
+                leaves = jax.tree.leaves((prepared, slots.load()[0], now, length, given, kept))
+                slots.store(paced.emit(a, leaves, table, where, fresh))
                 a.body.store(a.body.add(k, ir.Constant(INTEGER, 1)), counter)
 
             stood = _integer(a, standing, reading)
@@ -81,6 +92,21 @@ class SteppedKernel(Kernel):
         for row, value in enumerate(slots.load()[0].ravel()):
             out.store(a.body.add(base, ir.Constant(INTEGER, row)), value)
         self.finish(a)
+        return paced.rows
+
+    def _paced(self, a: Arithmetic, prepared: Any, states: Any, kept: Any) -> Paced:
+        """The step, told apart by what it hangs on."""
+        number = scalar(a.constant(0.0))
+        given = array([a.constant(0.0)] * self.problem.rows[1])
+        arguments = (prepared, states, number, number, given, kept)
+        jaxpr, _, _ = traced(self.problem.step, *arguments)
+        levels = (FIXED, MOVING, MOVING, PACED, MOVING, FIXED)
+        each = [
+            level
+            for level, argument in zip(levels, arguments, strict=True)
+            for _ in jax.tree.leaves(argument)
+        ]
+        return Paced(jaxpr, each)
 
     def _jumped(self, prepared: Any, states: jax.Array, arriving: jax.Array) -> jax.Array:
         assert self.problem.jump is not None

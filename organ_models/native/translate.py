@@ -6,7 +6,7 @@ states of one patient) become object arrays of such vectors, so reshaping and sl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial, reduce
 from typing import Any
 
@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from organ_models.native import elementary
-from organ_models.native.lanes import DOUBLE, INTEGER, TRUTH, Arithmetic, Lanes
+from organ_models.native.lanes import DOUBLE, FLOAT, INTEGER, TRUTH, Arithmetic, Lanes
 
 
 class UnsupportedPrimitive(Exception):
@@ -34,15 +34,24 @@ def emit(
         a: where to emit.
         function: what a model declares, or any other branch-free function.
         arguments: pytrees with object arrays of :class:`Lanes` as leaves.
-        like: shapes and types of the leaves; doubles of the arrays' own shapes if absent.
+        like: shapes and types of the leaves; those of the arrays themselves if absent.
 
     Returns:
         The function's result with object arrays as leaves.
     """
+    closed, leaves, result = traced(function, *arguments, like=like)
+    return jax.tree.unflatten(result, translate(a, closed, leaves))
+
+
+def traced(
+    function: Callable[..., Any], *arguments: Any, like: Sequence[Any] | None = None
+) -> tuple[Any, list[np.ndarray], Any]:
+    """The jaxpr of a function of one patient, its flat arguments, and the structure of its result; arguments
+    as for :func:`emit`."""
     leaves, structure = jax.tree.flatten(arguments)
-    shapes = like or [jax.ShapeDtypeStruct(leaf.shape, np.float64) for leaf in leaves]
+    shapes = like or [jax.ShapeDtypeStruct(leaf.shape, _kind(leaf)) for leaf in leaves]
     closed, result = jax.make_jaxpr(function, return_shape=True)(*jax.tree.unflatten(structure, shapes))
-    return jax.tree.unflatten(jax.tree.structure(result), translate(a, closed, leaves))
+    return closed, leaves, jax.tree.structure(result)
 
 
 def translate(a: Arithmetic, jaxpr: Any, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -59,20 +68,47 @@ def translate(a: Arithmetic, jaxpr: Any, arguments: Sequence[np.ndarray]) -> lis
     Raises:
         UnsupportedPrimitive: an operation is not known.
     """
-    known: dict[Any, np.ndarray] = {}
+    known = bound(a, jaxpr, arguments)
+    equations(a, live(jaxpr), known)
+    return [value_of(a, atom, known) for atom in jaxpr.jaxpr.outvars]
 
-    def read(atom: Any) -> np.ndarray:
-        return _literal(a, atom.val) if hasattr(atom, "val") else known[atom]
+
+def live(jaxpr: Any) -> list[Any]:
+    """The equations on which the results of a closed jaxpr hang; LLVM cannot leave out what calls C."""
+    wanted, found = set(variables(jaxpr.jaxpr.outvars)), []
+    for equation in reversed(jaxpr.jaxpr.eqns):
+        if wanted.intersection(equation.outvars):
+            found.append(equation)
+            wanted.update(variables(equation.invars))
+    return found[::-1]
+
+
+def variables(atoms: Iterable[Any]) -> list[Any]:
+    """Those among variables and literals that are variables."""
+    return [atom for atom in atoms if not hasattr(atom, "val")]
+
+
+def bound(a: Arithmetic, jaxpr: Any, arguments: Sequence[np.ndarray]) -> dict[Any, np.ndarray]:
+    """What a closed jaxpr knows before its first equation, by variable."""
+    known = dict(zip(jaxpr.jaxpr.constvars, (_literal(a, c) for c in jaxpr.consts), strict=True))
+    return known | dict(zip(jaxpr.jaxpr.invars, arguments, strict=True))
+
+
+def value_of(a: Arithmetic, atom: Any, known: dict[Any, np.ndarray]) -> np.ndarray:
+    """A variable's or literal's value."""
+    return _literal(a, atom.val) if hasattr(atom, "val") else known[atom]
+
+
+def equations(a: Arithmetic, some: Iterable[Any], known: dict[Any, np.ndarray]) -> None:
+    """Emit equations of a jaxpr; what they bind is added to ``known``."""
 
     def bind(variables: Sequence[Any], found: Sequence[np.ndarray]) -> None:
         for variable, value in zip(variables, found, strict=True):
             known[variable] = value
 
-    bind(jaxpr.jaxpr.constvars, [_literal(a, c) for c in jaxpr.consts])
-    bind(jaxpr.jaxpr.invars, arguments)
-    for equation in jaxpr.jaxpr.eqns:
+    for equation in some:
         name = equation.primitive.name
-        operands = [read(atom) for atom in equation.invars]
+        operands = [value_of(a, atom, known) for atom in equation.invars]
         inner = equation.params.get("jaxpr", equation.params.get("call_jaxpr"))
         if name in _CALLS and inner is not None:
             bind(equation.outvars, translate(a, inner, operands))
@@ -83,7 +119,6 @@ def translate(a: Arithmetic, jaxpr: Any, arguments: Sequence[np.ndarray]) -> lis
             bind(equation.outvars, [found])
         else:
             bind(equation.outvars, [_elementwise(a, name, operands, equation.params)])
-    return [read(atom) for atom in jaxpr.jaxpr.outvars]
 
 
 def array(lanes: Sequence[Lanes]) -> np.ndarray:
@@ -116,16 +151,25 @@ def _repeated(a: Arithmetic, operands: list[np.ndarray], params: Any) -> list[np
 
 def _literal(a: Arithmetic, value: Any) -> np.ndarray:
     number = np.asarray(value)
-    _element(number.dtype)
+    element = _element(number.dtype)
     turn = {"b": bool, "i": int, "u": int, "f": float}[number.dtype.kind]
-    return np.asarray(np.frompyfunc(lambda x: a.constant(turn(x)), 1, 1)(number), dtype=object)
+    return np.asarray(np.frompyfunc(lambda x: a.constant(turn(x), element), 1, 1)(number), dtype=object)
 
 
 def _element(dtype: Any) -> Any:
     found = {"f": DOUBLE, "i": INTEGER, "u": INTEGER, "b": TRUTH}.get(np.dtype(dtype).kind)
+    if np.dtype(dtype) == np.float32:
+        return FLOAT
     if found is None or (found == DOUBLE and np.dtype(dtype) != np.float64):
         raise UnsupportedPrimitive(f"convert_element_type to {np.dtype(dtype)}")
     return found
+
+
+_KINDS = {DOUBLE: np.float64, FLOAT: np.float32, INTEGER: np.int64, TRUTH: np.bool_}
+
+
+def _kind(lanes: np.ndarray) -> Any:
+    return _KINDS[lanes.ravel()[0].element] if lanes.size else np.float64
 
 
 def _elementwise(a: Arithmetic, name: str, operands: list[np.ndarray], params: Any) -> np.ndarray:
@@ -157,23 +201,32 @@ def _integer_pow(a: Arithmetic, power: int, x: Lanes) -> Lanes:
     return elementary.integer_power(a, x, power)
 
 
+def _in_doubles(function: Callable[..., Lanes]) -> Callable[..., Lanes]:
+    """A function of doubles for both precisions: rare enough in single to be computed in double."""
+
+    def converted(a: Arithmetic, *x: Lanes) -> Lanes:
+        return a.convert(function(a, *(a.convert(v, DOUBLE) for v in x)), x[0].element)
+
+    return converted
+
+
 def _from_c(a: Arithmetic, name: str, *x: Lanes) -> Lanes:
-    return a.one_by_one(name, tuple(a.convert(v, DOUBLE) for v in x))
+    return _in_doubles(lambda a, *y: a.one_by_one(name, y))(a, *x)
 
 
 def _rem(a: Arithmetic, x: Lanes, y: Lanes) -> Lanes:
-    return elementary.remainder(a, x, y) if x.element == DOUBLE else a.remainder(x, y)
+    return _in_doubles(elementary.remainder)(a, x, y) if x.real else a.remainder(x, y)
 
 
 def _abs(a: Arithmetic, x: Lanes) -> Lanes:
-    return a.call("fabs", x) if x.element == DOUBLE else a.maximum(x, a.neg(x))
+    return a.call("fabs", x) if x.real else a.maximum(x, a.neg(x))
 
 
 def _sign(a: Arithmetic, x: Lanes) -> Lanes:
-    if x.element == INTEGER:
+    if x.whole:
         return a.minimum(a.maximum(x, a.constant(-1)), a.constant(1))
-    positive = a.select(a.compare(">", x, a.constant(0.0)), a.constant(1.0), x)  # keeps zeros and NaN
-    return a.select(a.compare("<", x, a.constant(0.0)), a.constant(-1.0), positive)
+    positive = a.select(a.compare(">", x, a.like(x, 0.0)), a.like(x, 1.0), x)  # keeps zeros and NaN
+    return a.select(a.compare("<", x, a.like(x, 0.0)), a.like(x, -1.0), positive)
 
 
 def _select(a: Arithmetic, which: Lanes, *cases: Lanes) -> Lanes:
@@ -186,11 +239,11 @@ def _select(a: Arithmetic, which: Lanes, *cases: Lanes) -> Lanes:
 
 
 def _finite(a: Arithmetic, x: Lanes) -> Lanes:
-    return a.compare("<", a.call("fabs", x), a.constant(float("inf")))
+    return a.compare("<", a.call("fabs", x), a.like(x, float("inf")))
 
 
 def _logistic(a: Arithmetic, x: Lanes) -> Lanes:
-    one = a.constant(1.0)
+    one = a.like(x, 1.0)
     return a.quotient(one, a.add(one, elementary.exp(a, a.neg(x))))
 
 
@@ -212,12 +265,12 @@ _ELEMENTWISE: dict[str, Callable[..., Lanes]] = {
     "clamp": lambda a, low, x, high: a.minimum(a.maximum(x, low), high),
     "exp": elementary.exp,
     "log": elementary.log,
-    "sin": elementary.sin,
-    "cos": elementary.cos,
-    "pow": elementary.power,
+    "sin": _in_doubles(elementary.sin),
+    "cos": _in_doubles(elementary.cos),
+    "pow": _in_doubles(elementary.power),
     "logistic": _logistic,
     "sqrt": lambda a, x: a.call("sqrt", x),
-    "rsqrt": lambda a, x: a.quotient(a.constant(1.0), a.call("sqrt", x)),
+    "rsqrt": lambda a, x: a.quotient(a.like(x, 1.0), a.call("sqrt", x)),
     "round": lambda a, x: a.call("rint", x),
     "floor": lambda a, x: a.call("floor", x),
     "ceil": lambda a, x: a.call("ceil", x),

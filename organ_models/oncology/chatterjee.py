@@ -123,6 +123,7 @@ class Inputs:
         "mg.d/L",
         "area under the curve of six weeks at steady state; not the area so far, which has the same unit",
         default=TYPICAL_EXPOSURE,
+        meaning="area under pembrolizumab in serum over six weeks",
     )
 
 

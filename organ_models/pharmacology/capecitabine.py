@@ -123,11 +123,13 @@ class State:
 
 @variables
 class Outputs:
-    concentration: Array = variable("umol/L", "capecitabine in plasma")
-    dfcr_concentration: Array = variable("umol/L", "5'-DFCR in plasma")
-    dfur_concentration: Array = variable("umol/L", "5'-DFUR in plasma")
-    fluorouracil_concentration: Array = variable("umol/L", "5-FU in plasma")
-    cumulative_fluorouracil_exposure: Array = variable("umol.h/L", "area under the curve of 5-FU so far")
+    concentration: Array = variable("umol/L", "capecitabine in plasma", meaning="capecitabine in plasma")
+    dfcr_concentration: Array = variable("umol/L", "5'-DFCR in plasma", meaning="5'-DFCR in plasma")
+    dfur_concentration: Array = variable("umol/L", "5'-DFUR in plasma", meaning="5'-DFUR in plasma")
+    fluorouracil_concentration: Array = variable("umol/L", "5-FU in plasma", meaning="5-FU in plasma")
+    cumulative_fluorouracil_exposure: Array = variable(
+        "umol.h/L", "area under the curve of 5-FU so far", meaning="area under 5-FU in plasma so far"
+    )
 
 
 def _matrix(p: Parameters) -> Matrix:

@@ -146,7 +146,12 @@ class ChildState:
 
 @variables
 class ChildInputs:
-    concentration: Array = variable("ug/L", "doxorubicin and doxorubicinol in plasma", default=0.0)
+    concentration: Array = variable(
+        "ug/L",
+        "doxorubicin and doxorubicinol in plasma",
+        default=0.0,
+        meaning="doxorubicin and doxorubicinol in plasma",
+    )
 
 
 @variables

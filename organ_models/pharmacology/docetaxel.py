@@ -78,9 +78,11 @@ class OnoueParameters:
 
 @variables
 class Outputs:
-    concentration: Array = variable("mg/L", "docetaxel in plasma")
-    molar_concentration: Array = variable("umol/L", "docetaxel in plasma")
-    cumulative_exposure: Array = variable("mg.h/L", "area under the concentration curve so far")
+    concentration: Array = variable("mg/L", "docetaxel in plasma", meaning="docetaxel in plasma")
+    molar_concentration: Array = variable("umol/L", "docetaxel in plasma", meaning="docetaxel in plasma")
+    cumulative_exposure: Array = variable(
+        "mg.h/L", "area under the concentration curve so far", meaning="area under docetaxel in plasma so far"
+    )
 
 
 def _ozawa(p: OzawaParameters) -> Disposition:

@@ -26,12 +26,14 @@ from organ_models.variability import Residual
 
 @variables
 class MolarInputs:
-    concentration: Array = variable("umol/L", "docetaxel in plasma", default=0.0)
+    concentration: Array = variable(
+        "umol/L", "docetaxel in plasma", default=0.0, meaning="docetaxel in plasma"
+    )
 
 
 @variables
 class MassInputs:
-    concentration: Array = variable("mg/L", "docetaxel in plasma", default=0.0)
+    concentration: Array = variable("mg/L", "docetaxel in plasma", default=0.0, meaning="docetaxel in plasma")
 
 
 @variables

@@ -21,11 +21,23 @@ from organ_models.variability import Residual
 
 @variables
 class Outputs:
-    concentration: Array = variable("ug/L", "doxorubicin in plasma")
-    metabolite_concentration: Array = variable("ug/L", "doxorubicinol in plasma")
-    total_concentration: Array = variable("ug/L", "doxorubicin and doxorubicinol in plasma")
-    cumulative_exposure: Array = variable("mg.h/L", "area under the curve of doxorubicin so far")
-    cumulative_metabolite_exposure: Array = variable("mg.h/L", "area under the curve of doxorubicinol so far")
+    concentration: Array = variable("ug/L", "doxorubicin in plasma", meaning="doxorubicin in plasma")
+    metabolite_concentration: Array = variable(
+        "ug/L", "doxorubicinol in plasma", meaning="doxorubicinol in plasma"
+    )
+    total_concentration: Array = variable(
+        "ug/L", "doxorubicin and doxorubicinol in plasma", meaning="doxorubicin and doxorubicinol in plasma"
+    )
+    cumulative_exposure: Array = variable(
+        "mg.h/L",
+        "area under the curve of doxorubicin so far",
+        meaning="area under doxorubicin in plasma so far",
+    )
+    cumulative_metabolite_exposure: Array = variable(
+        "mg.h/L",
+        "area under the curve of doxorubicinol so far",
+        meaning="area under doxorubicinol in plasma so far",
+    )
 
 
 def _readings(x: Any, volumes: tuple[Array, Array], clearances: tuple[Array, Array]) -> Outputs:

@@ -25,9 +25,13 @@ _MOLAR_MASS = 853.9
 
 @variables
 class Outputs:
-    concentration: Array = variable("mg/L", "paclitaxel in plasma")
-    molar_concentration: Array = variable("umol/L", "paclitaxel in plasma")
-    cumulative_exposure: Array = variable("umol.h/L", "area under the molar concentration curve so far")
+    concentration: Array = variable("mg/L", "paclitaxel in plasma", meaning="paclitaxel in plasma")
+    molar_concentration: Array = variable("umol/L", "paclitaxel in plasma", meaning="paclitaxel in plasma")
+    cumulative_exposure: Array = variable(
+        "umol.h/L",
+        "area under the molar concentration curve so far",
+        meaning="area under paclitaxel in plasma so far",
+    )
 
 
 # -- saturable -------------------------------------------------------------------------------------

@@ -34,7 +34,9 @@ class Parameters:
 
 @variables
 class Inputs:
-    concentration: Array = variable("umol/L", "paclitaxel in plasma", default=0.0)
+    concentration: Array = variable(
+        "umol/L", "paclitaxel in plasma", default=0.0, meaning="paclitaxel in plasma"
+    )
 
 
 @variables

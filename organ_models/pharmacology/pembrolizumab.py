@@ -84,8 +84,12 @@ class Parameters:
 
 @variables
 class Outputs:
-    concentration: Array = variable("mg/L", "pembrolizumab in serum")
-    cumulative_exposure: Array = variable("mg.d/L", "area under the concentration curve so far")
+    concentration: Array = variable("mg/L", "pembrolizumab in serum", meaning="pembrolizumab in serum")
+    cumulative_exposure: Array = variable(
+        "mg.d/L",
+        "area under the concentration curve so far",
+        meaning="area under pembrolizumab in serum so far",
+    )
 
 
 def _disposition(p: Parameters) -> Disposition:

@@ -77,10 +77,14 @@ class State:
 
 @variables
 class Outputs:
-    concentration: Array = variable("ng/mL", "sunitinib in plasma")
-    metabolite_concentration: Array = variable("ng/mL", "SU12662 in plasma")
-    total_concentration: Array = variable("ng/mL", "both, which act alike")
-    cumulative_exposure: Array = variable("mg.h/L", "area under the curve of sunitinib so far")
+    concentration: Array = variable("ng/mL", "sunitinib in plasma", meaning="sunitinib in plasma")
+    metabolite_concentration: Array = variable("ng/mL", "SU12662 in plasma", meaning="SU12662 in plasma")
+    total_concentration: Array = variable(
+        "ng/mL", "both, which act alike", meaning="sunitinib and SU12662 in plasma"
+    )
+    cumulative_exposure: Array = variable(
+        "mg.h/L", "area under the curve of sunitinib so far", meaning="area under sunitinib in plasma so far"
+    )
 
 
 def _sizes(p: Parameters) -> tuple[Array, Array]:

@@ -52,7 +52,12 @@ class State:
 
 @variables
 class Inputs:
-    daily_exposure: Array = variable("mg.h/L", "area under the concentration curve over one day", default=0.0)
+    daily_exposure: Array = variable(
+        "mg.h/L",
+        "area under the concentration curve over one day",
+        default=0.0,
+        meaning="area under sunitinib in plasma over one day",
+    )
 
 
 @variables

@@ -34,7 +34,11 @@ class Inputs:
 
 @variables
 class Outputs:
-    daily_exposure: Array = variable("mg.h/L", "area under the concentration curve over one day")
+    daily_exposure: Array = variable(
+        "mg.h/L",
+        "area under the concentration curve over one day",
+        meaning="area under sunitinib in plasma over one day",
+    )
 
 
 def initial(p: Parameters) -> NoFields:

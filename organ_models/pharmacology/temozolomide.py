@@ -59,9 +59,15 @@ class State:
 
 @variables
 class Outputs:
-    concentration: Array = variable("mg/L", "temozolomide in plasma")
-    fluid_concentration: Array = variable("mg/L", "temozolomide in cerebrospinal fluid")
-    cumulative_exposure: Array = variable("mg.h/L", "area under the plasma concentration curve so far")
+    concentration: Array = variable("mg/L", "temozolomide in plasma", meaning="temozolomide in plasma")
+    fluid_concentration: Array = variable(
+        "mg/L", "temozolomide in cerebrospinal fluid", meaning="temozolomide in cerebrospinal fluid"
+    )
+    cumulative_exposure: Array = variable(
+        "mg.h/L",
+        "area under the plasma concentration curve so far",
+        meaning="area under temozolomide in plasma so far",
+    )
 
 
 def _matrix(p: Parameters) -> Matrix:

@@ -49,8 +49,12 @@ class Parameters:
 
 @variables
 class Outputs:
-    concentration: Array = variable("mg/L", "trastuzumab in serum")
-    cumulative_exposure: Array = variable("mg.d/L", "area under the concentration curve so far")
+    concentration: Array = variable("mg/L", "trastuzumab in serum", meaning="trastuzumab in serum")
+    cumulative_exposure: Array = variable(
+        "mg.d/L",
+        "area under the concentration curve so far",
+        meaning="area under trastuzumab in serum so far",
+    )
 
 
 def _disposition(p: Parameters) -> Disposition:

@@ -59,7 +59,9 @@ class State:
 
 @variables
 class Inputs:
-    concentration: Array = variable("mg/L", "trastuzumab in serum", default=0.0)
+    concentration: Array = variable(
+        "mg/L", "trastuzumab in serum", default=0.0, meaning="trastuzumab in serum"
+    )
     largest_troponin_t: Array = variable(
         "ng/L", "largest high-sensitivity troponin T over the anthracycline course; median 18", default=18.0
     )
@@ -69,7 +71,11 @@ class Inputs:
 class Outputs:
     ejection_fraction: Array = variable("1", "left-ventricular ejection fraction that the model asks for")
     ejection_fraction_ratio: Array = variable("1", "ejection fraction over its value before trastuzumab")
-    effect: Array = variable("mg.d/L", "Ce, concentration summed up and fading")
+    effect: Array = variable(
+        "mg.d/L",
+        "Ce, concentration summed up and fading",
+        meaning="trastuzumab in serum, summed up and fading",
+    )
     ejection_fraction_grade: Array = variable(
         "1", "CTCAE 5.0 grade by the fraction and its drop from before trastuzumab, without noise"
     )

@@ -15,8 +15,9 @@ import pytest
 
 from fhir_io import ImportReport, Reason, import_records
 from privacy import Identity
+from vht.cohort import Cohort
 from vht.state import PatientState
-from vht.store import Cohort, Store
+from vht.store import Store
 
 Json = dict[str, Any]
 UCUM = "http://unitsofmeasure.org"

@@ -270,9 +270,78 @@ def test_rounding_away_from_zero_is_not_translated() -> None:
         compiled(away, np.ones(3))
 
 
-def test_single_precision_is_not_translated() -> None:
-    with pytest.raises(UnsupportedPrimitive, match="float32"):
-        compiled(lambda x: x.astype(jnp.float32), np.ones(3))
+def test_half_precision_is_not_translated() -> None:
+    with pytest.raises(UnsupportedPrimitive, match="float16"):
+        compiled(lambda x: x.astype(jnp.float16), np.ones(3))
+
+
+def in_single(function: Callable[..., Any], *columns: np.ndarray, lanes: int | None = None) -> np.ndarray:
+    """A function run by the native back end on single-precision numbers."""
+    return compiled(
+        lambda *x: function(*(v.astype(jnp.float32) for v in x)).astype(float), *columns, lanes=lanes
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "domain", "units"),
+    [
+        ("exp", spread(-86.0, 88.0), 1.5),
+        ("exp", spread(-1.0, 1.0), 1.5),
+        ("log", np.exp(spread(-86.0, 88.0)), 1.5),
+        ("log", spread(0.5, 2.0), 1.5),
+        ("sqrt", spread(0.0, 1e6), 0.5),
+        ("sin", spread(-10.0, 10.0), 0.5),
+        ("cos", spread(-1e6, 1e6), 0.5),
+        ("tanh", spread(-5.0, 5.0), 0.5),
+        ("expm1", spread(-1.0, 1.0), 0.5),
+        ("log1p", spread(-0.9, 9.0), 0.5),
+        ("floor", spread(-9.0, 9.0), 0.0),
+        ("round", spread(-9.0, 9.0), 0.0),
+        ("sign", spread(-1.0, 1.0), 0.0),
+        ("abs", spread(-1.0, 1.0), 0.0),
+    ],
+)
+def test_elementary_functions_in_single_precision_err_by_units_in_the_last_place(
+    name: str, domain: np.ndarray, units: float
+) -> None:
+    """NumPy's functions of doubles are the reference, at the same single-precision arguments."""
+    given = domain.astype(np.float32).astype(float)
+    found, expected = in_single(getattr(jnp, name), given), getattr(np, name)(given)
+    last_place = np.spacing(np.abs(expected).astype(np.float32)).astype(float)
+    assert (np.abs(found - expected) <= (units + 1e-6) * last_place).all()
+    with np.errstate(all="ignore"):
+        odd = ODD.astype(np.float32)
+        special, wanted = in_single(getattr(jnp, name), ODD), getattr(np, name)(odd).astype(float)
+    np.testing.assert_allclose(special, wanted, rtol=3e-7, atol=1.5e-45)
+
+
+def test_exponentials_in_single_precision_end_where_single_numbers_do() -> None:
+    edge = np.array([88.7, 88.8, 200.0, -87.5, -103.0, -104.5, -1e30])
+    with np.errstate(all="ignore"):
+        wanted = np.exp(edge.astype(np.float32)).astype(float)
+    np.testing.assert_allclose(in_single(jnp.exp, edge), wanted, rtol=3e-7, atol=1.5e-45)
+    tiny = np.array([1.1e-38, 1e-40, 1.5e-45])
+    expected = np.log(tiny.astype(np.float32).astype(float))
+    np.testing.assert_allclose(in_single(jnp.log, tiny), expected, rtol=3e-7)
+
+
+def test_arithmetic_in_single_precision_agrees_with_jax() -> None:
+    def mixture(x: Any, y: Any) -> Any:
+        whole = jnp.floor(x).astype(jnp.int64)
+        odd = jnp.mod(whole, 2) == 1
+        power = jnp.abs(x) ** y + x**3 - (x + 3.0) ** -2
+        chosen = jnp.where(odd & ~(y > 1.0) | (x != x), power, jnp.minimum(x, y) / jnp.maximum(y, 0.3))
+        return jnp.clip(chosen, -50.0, 50.0) + jnp.sign(x) * jax.nn.sigmoid(y) - (-x % 0.7)
+
+    x, y = (v.astype(np.float32) for v in (spread(-2.0, 5.0), spread(0.1, 2.0)[::-1]))
+    expected = mixture(x, y)
+    assert expected.dtype == np.float32
+    found = in_single(mixture, x.astype(float), y.astype(float))
+    # where a remainder jumps the last bit decides
+    assert np.mean(np.abs(found - expected) <= 3e-6 * (1.0 + np.abs(expected))) > 0.999
+    for lanes in (2, 4, 32):
+        again = in_single(mixture, x.astype(float), y.astype(float), lanes=lanes)
+        np.testing.assert_array_equal(again, found)
 
 
 def test_the_environment_decides_for_auto(monkeypatch: pytest.MonkeyPatch) -> None:

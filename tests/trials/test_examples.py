@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from organ_models.catalogue import catalogue
-from trials.protocol import Protocol, load_protocol
+from organ_models.pharmacology.ctcae import NEUTROPHIL_LIMITS
+from trials.protocol import Dose, EverBelow, Protocol, RegimenDose, load_protocol
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "trials" / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
@@ -20,8 +21,8 @@ def example(name: str) -> Protocol:
     return load_protocol(EXAMPLES / f"{name}.yaml")
 
 
-def test_both_examples_are_there() -> None:
-    assert NAMES == ["arteriolar_dilator", "sunitinib_gist"]
+def test_all_examples_are_there() -> None:
+    assert NAMES == ["arteriolar_dilator", "capecitabine_docetaxel", "docetaxel_breast", "sunitinib_gist"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -42,13 +43,13 @@ def test_every_model_and_port_of_an_example_exists(name: str) -> None:
             for field in dataclasses.fields(getattr(models[name], kind))
         }
 
-    inputs, outputs = ports("Inputs"), ports("Outputs")
+    inputs, outputs, events = ports("Inputs"), ports("Outputs"), ports("Events")
     for link in protocol.virtual_patient.couplings:
         assert link.source in outputs
         assert link.target in (inputs if link.solve is None else outputs)
         assert {link.solve, link.follow} - {None} <= inputs
     for arm in protocol.arms:
-        assert set(arm.doses) <= inputs
+        assert set(arm.doses) <= inputs | events
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -59,6 +60,7 @@ def test_every_quantity_that_is_measured_has_an_error_with_a_source(name: str) -
 
 def test_the_intermittent_schedule_gives_50_mg_on_28_of_42_days() -> None:
     dose = example("sunitinib_gist").arm("intermittent").doses["sunitinib_exposure.daily_dose"]
+    assert isinstance(dose, Dose)
     daily = dose.daily(np.arange(168))
     assert daily.sum() == 4 * 28 * 50  # four cycles
     assert daily[27] == 50
@@ -67,6 +69,7 @@ def test_the_intermittent_schedule_gives_50_mg_on_28_of_42_days() -> None:
 
 def test_the_continuous_schedule_gives_37_5_mg_every_day() -> None:
     dose = example("sunitinib_gist").arm("continuous").doses["sunitinib_exposure.daily_dose"]
+    assert isinstance(dose, Dose)
     assert set(dose.daily(np.arange(168))) == {37.5}
 
 
@@ -83,7 +86,7 @@ def test_dropout_is_7_percent_over_a_mean_of_three_six_week_cycles() -> None:
     assert dropout.hazard.to("/wk") == pytest.approx(0.07 / (3.0 * 6), abs=5e-5)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["arteriolar_dilator", "sunitinib_gist"])
 @pytest.mark.parametrize(("quantity", "difference"), [("systolic", 10.4), ("diastolic", 7.0)])
 def test_pressure_error_is_the_published_difference_of_two_visits_over_root_two(
     name: str, quantity: str, difference: float
@@ -97,6 +100,51 @@ def test_pressure_error_is_the_published_difference_of_two_visits_over_root_two(
 def test_tumour_size_error_is_the_residual_of_hansson_2013() -> None:
     error = example("sunitinib_gist").measurement_error["sum_of_longest_diameters"]
     assert error.standard_deviation([200.0], "sum_of_longest_diameters") == pytest.approx([25.0])
+
+
+def test_tumour_size_error_in_breast_cancer_is_the_residual_of_bruno_2012() -> None:
+    # additive variance of 112 mm2 in NO16853, the trial assessed by RECIST
+    error = example("docetaxel_breast").measurement_error["sum_of_longest_diameters"]
+    sd = error.standard_deviation([20.0, 200.0], "sum_of_longest_diameters")
+    assert sd == pytest.approx([112**0.5] * 2, abs=0.005)
+
+
+def test_docetaxel_goes_into_kinetics_and_tumour_alike_and_steps_down_to_60() -> None:
+    for name, first, levels in (("docetaxel_75", 75, [75, 60]), ("docetaxel_100", 100, [100, 75, 60])):
+        arm = example("docetaxel_breast").arm(name)
+        infused, counted = arm.doses.values()
+        assert infused == counted
+        assert isinstance(infused, RegimenDose)
+        assert infused.amount.to("mg/m2") == first
+        shares = [level.to("1") for level in arm.policies[0].levels]  # type: ignore[union-attr]
+        assert [first * share for share in shares] == pytest.approx(levels)
+
+
+def test_neutropenia_is_graded_by_the_limits_of_the_toxicity_criteria() -> None:
+    """CTCAE 5.0: grade 3 below 1000 and grade 4 below 500 cells per microlitre."""
+    graded = [e for e in example("docetaxel_breast").endpoints if isinstance(e, EverBelow)]
+    limits = [e.thresholds["neutrophils"].to("10*9/L") for e in graded]
+    assert limits == pytest.approx([NEUTROPHIL_LIMITS[2], NEUTROPHIL_LIMITS[1]])
+
+
+def test_the_regimens_are_those_of_so14999_for_1_7_square_metres() -> None:
+    """O'Shaughnessy 2002: docetaxel 75 mg/m2 on day 1 and capecitabine 1250 mg/m2 twice daily, days 1 to 14,
+    or docetaxel 100 mg/m2, in cycles of 21 days; 24 weeks begin 8 cycles."""
+    protocol = example("capecitabine_docetaxel")
+    days = np.arange(168)
+    both, alone = (protocol.arm(name).doses for name in ("combination", "docetaxel"))
+    assert both["bruno_breast_cancer.docetaxel_dose"].daily(days).sum() == pytest.approx(8 * 75 * 1.7)
+    assert both["bruno_breast_cancer.capecitabine_dose"].daily(days).sum() == pytest.approx(
+        8 * 14 * 2 * 1250 * 1.7
+    )
+    assert alone["bruno_breast_cancer.docetaxel_dose"].daily(days).sum() == pytest.approx(8 * 100 * 1.7)
+
+
+def test_breast_tumour_error_is_the_residual_of_bruno_2012_in_so14999() -> None:
+    error = example("capecitabine_docetaxel").measurement_error["sum_of_longest_diameters"]
+    assert error.standard_deviation([80.0], "sum_of_longest_diameters") == pytest.approx(
+        [332**0.5], abs=0.005
+    )
 
 
 def test_the_dilator_is_called_hypothetical_wherever_people_read_of_it() -> None:

@@ -7,8 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trials.outcomes import FAILED
-from trials.plots import plot_spaghetti, plot_survival, plot_swimmer, plot_waterfall
+from tests.vht.people import gist_cohort
+from trials.conduct import conduct
+from trials.outcomes import FAILED, Outcomes
+from trials.plots import (
+    plot_exposure_response,
+    plot_nadir,
+    plot_spaghetti,
+    plot_survival,
+    plot_swimmer,
+    plot_waterfall,
+)
+from trials.protocol import Protocol, load_protocol
 from trials.results import analyse
 
 TUMOUR = "sum_of_longest_diameters"
@@ -63,6 +73,87 @@ def test_the_band_is_of_all_patients_and_lines_of_some(sunitinib: Any) -> None:
     assert edges.min() == pytest.approx(change.quantile(0.05).min())
 
 
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Protocol, Outcomes]:
+    """Sunitinib with neutrophils, without the heart; the second arm is held where pressure is high."""
+    file = tmp_path_factory.mktemp("counted") / "counted.yaml"
+    file.write_text(COUNTED)
+    protocol = load_protocol(file)
+    return protocol, conduct(protocol, gist_cohort(12)).outcomes
+
+
+COUNTED = """
+schema: vht-protocol/1
+name: counted
+title: Sunitinib with neutrophils
+question_of_interest: How far do neutrophils fall?
+context_of_use: A test.
+population: {}
+virtual_patient:
+  models: [sunitinib_exposure, hansson_gist, sunitinib_neutropenia, sunitinib_blood_pressure]
+  couplings:
+    - {from: sunitinib_exposure.daily_exposure, to: hansson_gist.daily_exposure}
+    - {from: sunitinib_exposure.daily_exposure, to: sunitinib_blood_pressure.daily_exposure}
+    - {from: hansson_gist.vegfr3_relative_change, to: sunitinib_neutropenia.vegfr3_relative_change}
+arms:
+  - {name: full, label: 50 mg, doses: {sunitinib_exposure.daily_dose: {amount: 50 mg/d}}}
+  - name: stopped
+    label: 50 mg until progression
+    doses: {sunitinib_exposure.daily_dose: {amount: 50 mg/d}}
+    policies:
+      - {kind: stop_on_progression, quantity: sum_of_longest_diameters, source: "assumption: for a test"}
+reference_arm: full
+design: paired_counterfactual
+duration: 12 wk
+reporting_interval: 1 wk
+visits:
+  neutrophils: {every: 2 wk}
+  sum_of_longest_diameters: {every: 6 wk}
+new_lesions: {hazard: 0.08 /wk, source: "assumption: for a test"}
+endpoints:
+  - {name: response, kind: recist_best_response, quantity: sum_of_longest_diameters}
+seed: 3
+"""
+
+
+def test_every_arm_has_its_nadirs(counted: tuple[Protocol, Outcomes]) -> None:
+    protocol, outcomes = counted
+    axes = plot_nadir(protocol, outcomes).axes
+    assert len(axes) == 4
+    for left, arm in zip(axes[::2], ("full", "stopped"), strict=True):
+        wide = outcomes.wide(arm, "neutrophils", tuple(protocol.grid_days()), "true").dropna()
+        dots = next(line for line in left.lines if line.get_label() == "nadir of each")
+        assert dots.get_ydata() == pytest.approx(wide.min(axis=1).to_numpy())
+
+
+def test_exposures_are_those_of_the_conduct_also_under_policies(counted: tuple[Protocol, Outcomes]) -> None:
+    """Dose over clearance on treatment; none for whom a policy had stopped before the day."""
+    protocol, outcomes = counted
+    port = "sunitinib_exposure.daily_exposure"
+    figure = plot_exposure_response(protocol, outcomes, port, TUMOUR, day=63)
+    given = {
+        name: axes.lines[0].get_xdata() for name, axes in zip(("full", "stopped"), figure.axes, strict=False)
+    }
+    ended = outcomes.arm_patients("stopped")["stopped_day"].to_numpy() < 63
+    assert 0 < ended.sum() < 12
+    assert (given["full"] > 0.5).all()
+    assert given["stopped"] == pytest.approx(np.where(ended, 0.0, given["full"]))
+    wide = outcomes.wide("full", TUMOUR, (0.0, 63.0), "true")
+    assert figure.axes[0].lines[0].get_ydata() == pytest.approx(
+        (100.0 * (wide[63.0] / wide[0.0] - 1.0)).to_numpy()
+    )
+
+
+def test_exposures_of_a_trial_with_a_heart_need_no_cycle(sunitinib: Any) -> None:
+    """The example's circulation has no part in exposure: clearance alone tells patients apart."""
+    figure = plot_exposure_response(
+        sunitinib.protocol, sunitinib.outcomes, "sunitinib_exposure.daily_exposure", TUMOUR, change=False
+    )
+    first, second = (axes.lines[0].get_xdata() for axes in figure.axes)
+    assert np.all(first == 0.0)  # day 168 is the first of a cycle's days with, but nobody gets its dose yet
+    assert np.all(second > 0.0)
+
+
 def test_what_cannot_be_drawn_is_refused(sunitinib: Any, dilator: Any, results: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"is called 'best_response'; there is \['progression_free_time'\]"):
         plot_survival(sunitinib.protocol, results, "best_response")
@@ -70,3 +161,10 @@ def test_what_cannot_be_drawn_is_refused(sunitinib: Any, dilator: Any, results: 
         plot_swimmer(dilator.protocol, dilator.outcomes)
     with pytest.raises(ValueError, match="no quantity that is measured is called 'platelets'"):
         plot_spaghetti(sunitinib.protocol, sunitinib.outcomes, "platelets")
+    with pytest.raises(ValueError, match="no blood count with grades that is measured in this trial"):
+        plot_nadir(sunitinib.protocol, sunitinib.outcomes)
+    port = "sunitinib_exposure.daily_exposure"
+    with pytest.raises(ValueError, match="is no output of a slow model of this trial; there are sunitinib"):
+        plot_exposure_response(sunitinib.protocol, sunitinib.outcomes, port[:-1], TUMOUR)
+    with pytest.raises(ValueError, match="day 8 is not on the grid"):
+        plot_exposure_response(sunitinib.protocol, sunitinib.outcomes, port, TUMOUR, day=8)

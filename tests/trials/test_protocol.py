@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from organ_models.units import UnitError
 from trials.protocol import Amount, Dose, EverAtOrAbove, Protocol, ProtocolError, load_protocol
-from trials.report.methods import _doses
+from trials.report.dosing import given as _doses
 from trials.report.words import NO_BREAK
 
 VALID = """\

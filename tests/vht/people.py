@@ -57,3 +57,48 @@ def gist_patient(number: int, **values: float) -> PatientState:
 def gist_cohort(n: int) -> Cohort:
     """``n`` of them."""
     return Cohort.from_states(gist_patient(i) for i in range(n))
+
+
+def weighed_patient(number: int, **values: float | None) -> PatientState:
+    """A woman with breast cancer, with her weight and height; None leaves a value out of the record."""
+    luck = np.random.default_rng([8, number])
+    recorded: dict[str, float | None] = {
+        "body_height": float(luck.normal(163, 7)),
+        "body_weight": float(np.exp(luck.normal(4.22, 0.18))),
+        "sum_of_longest_diameters": float(np.exp(luck.normal(4.3, 0.5))),
+        **values,
+    }
+    return PatientState(
+        pseudonym=pseudonym(number),
+        study_number=study_number(number),
+        sex="female",
+        age_years=int(luck.integers(35, 76)),
+        observations=tuple(
+            Observation(quantity=name, value=value, day=-2.0, origin="recorded")
+            for name, value in recorded.items()
+            if value is not None
+        ),
+        conditions=(Event(concept="breast_cancer", start_day=-200.0),),
+    )
+
+
+def breast_patient(number: int, **values: float) -> PatientState:
+    """A woman with metastatic breast cancer with 75 mm of target lesions and ECOG 0, as in Bruno 2012."""
+    recorded = {"sum_of_longest_diameters": 75.0, "ecog_performance_status": 0.0, **values}
+    return PatientState(
+        pseudonym=pseudonym(number),
+        study_number=study_number(number),
+        sex="female",
+        age_years=40 + number % 40,
+        observations=tuple(
+            Observation(quantity=name, value=value, day=-2.0, origin="recorded")
+            for name, value in recorded.items()
+            if np.isfinite(value)
+        ),
+        conditions=(Event(concept="breast_cancer", start_day=-200.0),),
+    )
+
+
+def breast_cohort(n: int) -> Cohort:
+    """``n`` of them."""
+    return Cohort.from_states(breast_patient(i) for i in range(n))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
 import vht
 from organ_models import model
+from organ_models.model import Array, OrganModel, parameter, variable, variables
+from organ_models.references import BENZEKRY_2014
 from organ_models.variability import Residual
 from vht.fitting.errors import KnownSpread, Wandering, likelihood
 
@@ -296,3 +302,95 @@ def test_a_patient_without_a_finite_course_is_nan_and_alone() -> None:
     assert np.isnan(found.deviations[:, 1]).all()
     np.testing.assert_allclose(found.of("growth_rate")[0], np.log(50) / 10, rtol=1e-6)
     assert np.isnan(found.predict([20.0], draws=20).high[0, 1])
+
+
+@variables
+class StiffRates:
+    loss: Array = parameter(0.3, "/d", "loss of the product", source=BENZEKRY_2014, bounds=(1e-3, 10))
+    turnover: Array = parameter(2e4, "/d", "of the precursor", source=BENZEKRY_2014, bounds=(1, 1e6))
+
+
+@variables
+class Pair:
+    precursor: Array = variable("1", "follows the product within seconds")
+    product: Array = variable("1", "is lost as the precursor says")
+
+
+@variables
+class Product:
+    product: Array = variable("1", "the product")
+
+
+STIFF = OrganModel(
+    name="stiff_pair",
+    title="A precursor that follows its product 70 000 times faster than this one is lost",
+    version="1",
+    clock="d",
+    Parameters=StiffRates,
+    State=Pair,
+    Outputs=Product,
+    initial=lambda p: Pair(precursor=0.0 * p.loss, product=1.0 + 0.0 * p.loss),
+    derivative=lambda time, x, p, u: Pair(
+        precursor=p.turnover * (x.product - x.precursor), product=-p.loss * x.precursor
+    ),
+    observe=lambda time, x, p, u: Product(product=x.product),
+    stiff=True,
+    references=(BENZEKRY_2014,),
+)
+STIFF_DAYS = np.array([1.0, 3.0, 6.0])
+
+
+def stiff_pair(loss: float) -> np.ndarray:
+    """The product from day 1 on, when the fast one of the two exponentials is over:
+    q / (q - r) exp(-r t), with q + r = turnover and q r = turnover x loss."""
+    turnover = 2e4
+    fast = 0.5 * (turnover + np.sqrt(turnover**2 - 4.0 * turnover * loss))
+    slow = turnover * loss / fast
+    return np.asarray(fast / (fast - slow) * np.exp(-slow * STIFF_DAYS))
+
+
+@pytest.fixture(scope="module")
+def stiff_fit() -> tuple[np.ndarray, vht.Fit]:
+    luck = np.random.default_rng(5).normal(size=(3, 3))
+    observed = np.exp(-np.array([0.2, 0.3, 0.5]) * STIFF_DAYS[:, None]) * (1.0 + 0.05 * luck)
+    return observed, vht.fit(STIFF, STIFF_DAYS, observed, output="product", free=["loss"], error=TENTH)
+
+
+def test_a_stiff_model_is_fitted_as_scipy_fits_its_closed_form(
+    stiff_fit: tuple[np.ndarray, vht.Fit],
+) -> None:
+    """Mode and covariance: derivatives go through the implicit solver. Its tolerance is 1e-8."""
+    observed, found = stiff_fit
+    assert found.converged.all()
+    for lane in range(3):
+        seen = observed[:, lane]
+
+        def off(logs: np.ndarray, seen: np.ndarray = seen) -> np.ndarray:
+            return (stiff_pair(0.3 * np.exp(logs[0])) - seen) / (0.1 * seen)
+
+        other = least_squares(off, np.zeros(1), jac="3-point", xtol=1e-14, ftol=1e-14, gtol=1e-14)
+        np.testing.assert_allclose(found.deviations[:, lane], other.x, atol=5e-6)
+        np.testing.assert_allclose(
+            found.covariance[:, :, lane], np.linalg.inv(other.jac.T @ other.jac), rtol=1e-4
+        )
+
+
+def test_a_stiff_fit_alone_has_the_same_bits_and_forecasts(stiff_fit: tuple[np.ndarray, vht.Fit]) -> None:
+    observed, found = stiff_fit
+    people = vht.typical(vht.VirtualPatient([STIFF]), 3).take(np.array([2]))
+    alone = vht.fit(
+        STIFF, STIFF_DAYS, observed[:, [2]], output="product", free=["loss"], error=TENTH, people=people
+    )
+    np.testing.assert_array_equal(found.deviations[:, [2]], alone.deviations)
+    np.testing.assert_array_equal(found.covariance[:, :, [2]], alone.covariance)
+    ahead, own = (fit.predict([8.0], draws=40, seed=1) for fit in (found, alone))
+    np.testing.assert_array_equal(ahead.median[:, [2]], own.median)
+    # the true course, exp(-.3 x 8), lies within
+    assert ahead.low[0, 1] < np.exp(-0.3 * 8.0) < ahead.high[0, 1]
+
+
+def test_the_fit_of_the_readme_runs() -> None:
+    blocks = (Path(__file__).resolve().parents[2] / "README.md").read_text().split("```python\n")[1:]
+    (shown,) = (b.partition("```")[0] for b in blocks if "vht.fit(" in b)
+    told = "\nassert found.converged.all() and 900 < found.predict([21]).median[0, 0] < 1400"
+    subprocess.run([sys.executable, "-c", shown + told], check=True, timeout=120)

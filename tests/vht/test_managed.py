@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from organ_models.model import NoFields, OrganModel, Reference, parameter, variable, variables
+from organ_models.schedules import Schedule
 from vht import CompositionError, Individuals, VirtualPatient, simulate, sunitinib_gist, typical
 from vht.course import slow_course
 from vht.cycles import cycles_on, untreated
@@ -274,6 +275,8 @@ def _as_fields(model: OrganModel) -> dict[str, Any]:
         ({DOSE: np.ones(28)}, [Rule(AdaptiveHalving(PSA))], {}, ValueError, "no visit measures it"),
         ({"toy.psa": np.ones(28)}, [], {}, CompositionError, "doses cannot be given here"),
         ({DOSE: np.ones(28)}, [], {"heart_rate": [0]}, CompositionError, "shows 'heart_rate'"),
+        ({DOSE: np.ones((28, 3))}, [], {}, ValueError, "one for each day and patient"),
+        ({DOSE: Schedule([0.0], np.ones((1, 3)))}, [], {}, ValueError, "for 3 patients; there are 1"),
     ],
 )
 def test_what_does_not_fit_is_refused(

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from organ_models import model
+from organ_models.catalogue import catalogue
 from organ_models.feedthrough import feedthrough
-from organ_models.model import NoFields, OrganModel, Reference, variable, variables
+from organ_models.model import NoFields, OrganModel, Reference, fields, variable, variables
+from organ_models.units import UnitError, conversion
 from vht import CompositionError, Coupling, VirtualPatient, sunitinib_gist
 from vht.course import dose_ports, slow_course
 from vht.population import typical
@@ -197,3 +199,37 @@ def test_a_beating_model_drives_no_other() -> None:
     wrong = Coupling(f"{LOOP}.ejection_fraction", "second.heart_rate_ratio")
     with pytest.raises(CompositionError, match="a cyclic model cannot drive another yet"):
         VirtualPatient([LOOP, second], [wrong])
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("pembrolizumab.cumulative_exposure", "chatterjee_lung_cancer.exposure"),
+        ("sunitinib.cumulative_exposure", "hansson_gist.daily_exposure"),
+        ("sunitinib.cumulative_exposure", "sunitinib_blood_pressure.daily_exposure"),
+        ("paclitaxel_linear.molar_concentration", "docetaxel_neutropenia_kloft.concentration"),
+        ("trastuzumab_ejection_fraction.effect", "chatterjee_lung_cancer.exposure"),
+        ("hansson_gist.vegf", "docetaxel_neutropenia_ozawa.concentration"),
+    ],
+)
+def test_an_output_of_the_right_unit_and_another_meaning_is_refused(source: str, target: str) -> None:
+    """Areas so far, over one day and over six weeks have one unit; so have concentrations of two drugs."""
+    models = [port.partition(".")[0] for port in (source, target)]
+    apart = VirtualPatient(models)
+    # the units alone would let it pass
+    conversion(apart.port(source, "Outputs").unit, apart.port(target, "Inputs").unit)
+    with pytest.raises(
+        CompositionError, match=r"the input is '.* in (plasma|serum).*', the output .*; couple"
+    ):
+        VirtualPatient(models, [Coupling(source, target)])
+
+
+def test_every_area_under_a_curve_of_the_catalogue_declares_its_meaning() -> None:
+    for name, declared in catalogue().items():
+        for kind in (declared.Inputs, declared.Outputs):
+            for port, field in fields(kind).items():
+                try:
+                    conversion(field.unit, "mg.h/L" if "mol" not in field.unit else "umol.h/L")
+                except UnitError:
+                    continue
+                assert field.meaning, f"{name}.{port}"

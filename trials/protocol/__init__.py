@@ -5,6 +5,7 @@ is asked of it. :func:`load_protocol` reads one and reports everything that is w
 """
 
 from trials.protocol.amounts import Amount
+from trials.protocol.doses import Dose, RegimenDose
 from trials.protocol.load import load_protocol
 from trials.protocol.schema import (
     Arm,
@@ -12,15 +13,17 @@ from trials.protocol.schema import (
     ChangeFromBaseline,
     Coupling,
     DiseaseControl,
-    Dose,
     Dropout,
     DurationOfResponse,
     Eligibility,
     Endpoint,
     EverAtOrAbove,
+    EverBelow,
+    LinkCovariate,
     MeasurementError,
     NewLesions,
     PeakChange,
+    PredictedSurvival,
     ProgressionFreeTime,
     Protocol,
     ProtocolError,
@@ -41,13 +44,17 @@ __all__ = [
     "Eligibility",
     "Endpoint",
     "EverAtOrAbove",
+    "EverBelow",
+    "LinkCovariate",
     "MeasurementError",
     "NewLesions",
     "PeakChange",
+    "PredictedSurvival",
     "ProgressionFreeTime",
     "Protocol",
     "ProtocolError",
     "Range",
+    "RegimenDose",
     "Visits",
     "load_protocol",
 ]

@@ -125,7 +125,12 @@ def days(amount: Amount) -> float:
 
 
 Duration = Annotated[Amount, AfterValidator(_Measures("d", above=0, whole=True))]
+Time = Annotated[Amount, AfterValidator(_Measures("d", above=0))]
 Day = Annotated[Amount, AfterValidator(_Measures("d", at_least=0, whole=True))]
+Interval = Annotated[Amount, AfterValidator(_Measures("h", at_least=1))]
+Lag = Annotated[Amount, AfterValidator(_Measures("d", at_least=0))]
+Hours = Annotated[Amount, AfterValidator(_Measures("h", above=0))]
+Surface = Annotated[Amount, AfterValidator(_Measures("m2", above=0))]
 Age = Annotated[Amount, AfterValidator(_Measures("a", at_least=0))]
 Hazard = Annotated[Amount, AfterValidator(_Measures("/d", at_least=0))]
 Proportion = Annotated[Amount, AfterValidator(_Measures("1", at_least=0, below=1))]

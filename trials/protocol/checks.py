@@ -11,7 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from organ_models.units import UnitError
+from trials.protocol import survival
 from trials.protocol.amounts import check_unit, days
+from trials.protocol.doses import Dose, RegimenDose, dose_unit
 from trials.yaml_source import Position
 from vht.quantities import quantity
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _UNTIL_PROGRESSION = ("recist_progression_free_time", "recist_duration_of_response")
 _RECIST = (*_UNTIL_PROGRESSION, "recist_best_response", "recist_disease_control")
+_ON_DIAMETERS = (*_RECIST, survival.SURVIVAL)
 
 Found = tuple[Position, str]
 Check = Callable[["Protocol"], Iterator[Found]]
@@ -97,6 +100,9 @@ def _couplings(p: Protocol) -> Iterator[Found]:
                 yield (*at, field), f"'{model}' is not among the models; {_choose(model, models)}"
         if link.follow is not None and link.solve is None:
             yield (*at, "with"), "'with' follows what is solved for; it needs 'solve'"
+        if link.relative and link.solve is None:
+            message = "'relative' is a share of the untreated cycle that is solved for; it needs 'solve'"
+            yield (*at, "relative"), message
         for field in ("solve", "with"):
             port = ports[field]
             if port is not None and _model(port) != _model(link.target):
@@ -142,16 +148,70 @@ def _doses(p: Protocol) -> Iterator[Found]:
                 yield at, f"'{port}' is driven by a coupling and cannot be dosed as well"
             if (dose.on is None) != (dose.off is None):
                 yield at, "'on' and 'off' go together: days with the amount, then days without"
-            for field in ("cycles", "missed"):
-                if getattr(dose, field) is not None and (dose.on is None or dose.off is None):
-                    yield (*at, field), f"'{field}' counts cycles; give 'on' and 'off', the days of one"
-            for k, number in enumerate(dose.missed or ()):
-                if dose.cycles is not None and number > dose.cycles:
-                    yield (*at, "missed", k), f"there is no cycle {number} among {dose.cycles}"
-            if dose.amount.value < 0:
-                yield (*at, "amount"), "an amount given cannot be negative"
-            if wrong := check_unit(dose.amount, units.setdefault(port, dose.amount.unit)):
+            for field, message in _regimen(dose) if isinstance(dose, RegimenDose) else _daily(dose):
+                yield (*at, *field), message
+            if isinstance(dose, Dose) and (
+                wrong := check_unit(dose.amount, units.setdefault(port, dose.amount.unit))
+            ):
                 yield (*at, "amount"), f"{wrong}, the unit that another arm gives for this port"
+
+
+def _daily(dose: Dose) -> Iterator[Found]:
+    for field in ("cycles", "missed"):
+        if getattr(dose, field) is not None and (dose.on is None or dose.off is None):
+            yield (field,), f"'{field}' counts cycles; give 'on' and 'off', the days of one"
+    for k, number in enumerate(dose.missed or ()):
+        if dose.cycles is not None and number > dose.cycles:
+            yield ("missed", k), f"there is no cycle {number} among {dose.cycles}"
+    if dose.amount.value < 0:
+        yield ("amount",), "an amount given cannot be negative"
+
+
+def _regimen(dose: RegimenDose) -> Iterator[Found]:
+    size = dose.size
+    for field in ("amount", "loading"):
+        amount = getattr(dose, field)
+        if amount is None:
+            continue
+        if dose_unit(amount) is None:
+            yield (field,), f"'{amount}' is no dose; write it in mg, mg/m2 or mg/kg"
+        elif not amount.value > 0:
+            yield (field,), "an administration gives more than nothing; to leave one out, name it in 'missed'"
+        elif size is not None and dose_unit(amount) != size:
+            yield (field,), f"is in {amount.unit}, but 'amount' is in {dose.amount.unit}"
+    if (dose.route == "infusion") != (dose.infused_over is not None):
+        yield ("infused_over",), "how long an infusion runs; an infusion needs it and nothing else takes it"
+    if dose.surface_cap is not None and size != "mg/m2":
+        yield ("surface_cap",), "only an amount by body surface (mg/m2) takes it"
+    if dose.on is not None and days(dose.every) > days(dose.on):
+        message = (
+            "longer than 'on': there is one dose a cycle; write the length of the cycle and no 'on', 'off'"
+        )
+        yield ("every",), message
+    for k, number in enumerate(dose.missed or ()):
+        if dose.on is None and dose.cycles is not None and number > dose.cycles:
+            yield ("missed", k), f"there is no administration {number} among {dose.cycles}"
+
+
+@_needs("arms", "duration")
+def _starts(p: Protocol) -> Iterator[Found]:
+    for i, arm in enumerate(p.arms):
+        for port, dose in arm.doses.items():
+            start = dose.start if isinstance(dose, RegimenDose) else None
+            if start is not None and days(start) >= p.duration_days:
+                message = f"{start} is not before the end of the trial ({p.duration})"
+                yield ("arms", i, "doses", port, "start"), message
+
+
+@_needs("arms", "virtual_patient")
+def _variants(p: Protocol) -> Iterator[Found]:
+    places: list[tuple[Position, Any]] = [(("virtual_patient",), p.virtual_patient.variants)]
+    places += [(("arms", i), arm.variants) for i, arm in enumerate(p.arms)]
+    models = p.virtual_patient.models
+    for at, variants in places:
+        for model in variants or ():
+            if model not in models:
+                yield (*at, "variants", model), f"'{model}' is not among the models; {_choose(model, models)}"
 
 
 @_needs("arms", "visits")
@@ -250,22 +310,33 @@ def _endpoint_names(p: Protocol) -> Iterator[Found]:
 def _endpoint_units(p: Protocol) -> Iterator[Found]:
     endpoints: tuple[Any, ...] = p.endpoints
     for i, endpoint in enumerate(endpoints):
-        if endpoint.kind in _RECIST:
+        if endpoint.kind in _ON_DIAMETERS:
             unit = quantity(endpoint.quantity).unit
             if unit != "mm":
-                message = f"RECIST needs a sum of diameters in mm; {endpoint.quantity} is in '{unit}'"
+                what = "RECIST" if endpoint.kind in _RECIST else "a survival link"
+                message = f"{what} needs a sum of diameters in mm; {endpoint.quantity} is in '{unit}'"
                 yield ("endpoints", i, "quantity"), message
-        elif endpoint.kind == "ever_at_or_above":
+        elif endpoint.kind == "ever_at_or_above" or endpoint.kind == "ever_below":
             for name, amount in endpoint.thresholds.items():
                 if wrong := check_unit(amount, quantity(name).unit):
                     yield ("endpoints", i, "thresholds", name), f"{wrong}, the unit of {name}"
+
+
+@_needs("endpoints", "arms")
+def _survival_links(p: Protocol) -> Iterator[Found]:
+    yield from survival.covariate_problems(p)
+
+
+@_needs("endpoints", "visits", "duration")
+def _survival_visits(p: Protocol) -> Iterator[Found]:
+    yield from survival.visit_problems(p)
 
 
 @_needs("endpoints", "visits", "duration")
 def _endpoint_visits(p: Protocol) -> Iterator[Found]:
     for i, endpoint in enumerate(p.endpoints):
         at: Position = ("endpoints", i)
-        if endpoint.kind == "ever_at_or_above":
+        if endpoint.kind == "ever_at_or_above" or endpoint.kind == "ever_below":
             for name in endpoint.thresholds:
                 if name not in p.visits:
                     yield (*at, "thresholds", name), f"'{name}' has no visits; {_choose(name, p.visits)}"

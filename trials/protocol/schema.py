@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, PrivateAttr, model_validator
 
 from trials.protocol import checks
-from trials.protocol.amounts import Age, Amount, Confidence, Day, Duration, Hazard, Proportion, days
+from trials.protocol.amounts import Age, Amount, Confidence, Day, Duration, Hazard, Proportion, Time, days
+from trials.protocol.doses import AnyDose
 from trials.protocol.parts import ConditionName, MedicationName, Name, Port, QuantityName, Section, Text
 from trials.protocol.policies import PolicySection
 from trials.yaml_source import Position, SourceError, SourceMap
@@ -77,68 +78,46 @@ class Coupling(Section):
         target: (``to``) the input that is driven; or, with ``solve``, an output that must reach the value.
         solve: the input that is solved for, on the target's model.
         follow: (``with``) an input of the same model that follows the solved one by the model's own law.
+        relative: the source is a ratio: the target is that share of the patient's own untreated cycle.
     """
 
     source: Port = Field(alias="from")
     target: Port = Field(alias="to")
     solve: Port | None = None
     follow: Port | None = Field(default=None, alias="with")
+    relative: Annotated[bool, Field(strict=True)] | None = None
 
 
 class VirtualPatientSection(Section):
-    """The organ models that make up each virtual patient, and how they are coupled."""
+    """The organ models that make up each virtual patient, and how they are coupled.
+
+    Attributes:
+        models: names in the catalogue.
+        couplings: how they are wired.
+        variants: published parameter sets that models take instead of their defaults, by model.
+    """
 
     models: tuple[Name, ...] = Field(min_length=1)
     couplings: tuple[Coupling, ...] = ()
-
-
-class Dose(Section):
-    """What is given: ``amount`` every day, or for ``on`` days followed by ``off`` days without, repeated.
-
-    Attributes:
-        amount: a day.
-        on, off: one cycle; without interruption where absent.
-        cycles: how many cycles are given; to the end of the trial where absent.
-        missed: cycles that nobody gets, counted from 1.
-    """
-
-    amount: Amount
-    on: Duration | None = None
-    off: Duration | None = None
-    cycles: Annotated[int, Field(ge=1, strict=True)] | None = None
-    missed: tuple[Annotated[int, Field(ge=1, strict=True)], ...] | None = None
-
-    def daily(self, day: ArrayLike) -> NDArray[np.float64]:
-        """The amount in force from each day to the next.
-
-        Args:
-            day: whole days since the start of the trial, any shape; before the start nothing is given.
-
-        Returns:
-            Amounts in ``amount.unit``, same shape.
-
-        Raises:
-            ValueError: a day is not whole: between two days the regimen is undefined.
-        """
-        grid = np.asarray(day, dtype=np.float64)
-        if not np.array_equal(grid, np.round(grid)):
-            raise ValueError("a regimen is defined on whole days")
-        given = grid >= 0
-        if self.on is not None and self.off is not None:
-            length = days(self.on) + days(self.off)
-            cycle = 1 + np.floor_divide(grid, length)
-            given &= np.mod(grid, length) < days(self.on)
-            given &= (cycle <= (self.cycles or np.inf)) & ~np.isin(cycle, self.missed or ())
-        return np.where(given, self.amount.value, 0.0)
+    variants: dict[Name, Name] | None = None
 
 
 class Arm(Section):
-    """One arm: a name, a label for people, doses by ``model.port``, policies that adapt them at visits."""
+    """One arm.
+
+    Attributes:
+        name, label: for the file and for people.
+        doses: what is given, by ``model.port``.
+        policies: what adapts the doses at visits.
+        variants: parameter sets of models that this arm's treatment goes with, by model; they stand above
+            those of the virtual patient.
+    """
 
     name: Name
     label: Text
-    doses: dict[Port, Dose] = Field(default_factory=dict)
+    doses: dict[Port, AnyDose] = Field(default_factory=dict)
     policies: tuple[PolicySection, ...] = ()
+    variants: dict[Name, Name] | None = None
 
 
 class Visits(Section):
@@ -273,6 +252,55 @@ class EverAtOrAbove(EndpointSection):
         return {name: amount.to(quantity(name).unit) for name, amount in self.thresholds.items()}
 
 
+class EverBelow(EndpointSection):
+    """Whether any of the quantities ever falls below its threshold: of a blood count, a CTCAE grade."""
+
+    kind: Literal["ever_below"]
+    thresholds: dict[QuantityName, Amount] = Field(min_length=1)
+
+
+class LinkCovariate(Section):
+    """Where a covariate of a survival link comes from: one of ``value``, ``quantity`` and ``output``.
+
+    Attributes:
+        value: the same for everybody; an indicator is 0 or 1 (``1 1``: the number and its unit).
+        arms: the value in single arms, where it differs.
+        quantity: what the patient's record holds at baseline.
+        output: a model's output (``model.port``) on the first day of an arm.
+        source: where a value comes from, or ``assumption: ...``.
+    """
+
+    value: Amount | None = None
+    arms: dict[Name, Amount] = Field(default_factory=dict)
+    quantity: QuantityName | None = None
+    output: Port | None = None
+    source: Text | None = None
+
+    def of(self, arm: str) -> Amount:
+        """The value in an arm; raises ValueError where it is read from the patient instead."""
+        found = self.arms.get(arm, self.value)
+        if found is None:
+            raise ValueError("this covariate is read from the patient")
+        return found
+
+
+class PredictedSurvival(EndpointSection):
+    """Time to death, or to progression or death, that a published link predicts from the size of the tumour.
+
+    Attributes:
+        link: name of the link (``vht.survival_links``).
+        quantity: the sum of diameters that it is computed from.
+        covariates: what else the link must be told, by its names.
+        follow_up: day on which everybody is censored, also beyond the course; its end if absent.
+    """
+
+    kind: Literal["survival_link"]
+    link: Name
+    quantity: QuantityName
+    covariates: dict[Name, LinkCovariate] = Field(default_factory=dict)
+    follow_up: Time | None = None
+
+
 Endpoint = Annotated[
     ChangeFromBaseline
     | BestResponse
@@ -280,7 +308,9 @@ Endpoint = Annotated[
     | ProgressionFreeTime
     | DurationOfResponse
     | PeakChange
-    | EverAtOrAbove,
+    | EverAtOrAbove
+    | EverBelow
+    | PredictedSurvival,
     Field(discriminator="kind"),
 ]
 

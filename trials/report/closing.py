@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from trials.endpoints import BEST_RESPONSE, DISEASE_CONTROL, EVER, PEAK, PROGRESSION_FREE, RESPONSE_DURATION
+from trials.endpoints import (
+    BELOW,
+    BEST_RESPONSE,
+    DISEASE_CONTROL,
+    EVER,
+    PEAK,
+    PROGRESSION_FREE,
+    RESPONSE_DURATION,
+)
 from trials.outcomes import FAILED
-from trials.report import blocks, words
+from trials.report import blocks, survival, words
 from trials.report.blocks import Block
 from vht.quantities import quantity
 
@@ -51,6 +59,7 @@ def _limits(protocol: Protocol, results: Mapping[str, Any], provenance: Mapping[
             "Duration of response compares those who responded in each arm, who are not the same patients: "
             "a difference is not the effect of the treatment alone."
         )
+    items += survival.limits(protocol, results)
     if any(arm.policies for arm in protocol.arms):
         items.append(
             "Policies decide on what visits measure, with its error; between visits nobody is looked at. "
@@ -66,6 +75,12 @@ def _limits(protocol: Protocol, results: Mapping[str, Any], provenance: Mapping[
         items.append(
             "The highest of several measured values is above the highest true value on average: measurement "
             "error raises observed peaks and the observed share of patients above a threshold."
+        )
+    if BELOW in kinds:
+        items.append(
+            "The lowest of several measured values is below the lowest true one on average: measurement "
+            "error raises the observed share of patients below a threshold. Between visits a value may be "
+            "lower than at any of them."
         )
     if protocol.dropout is not None:
         items.append(

@@ -23,6 +23,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
+from organ_models.units import conversion
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 LINES = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), "-", "-")
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -231,11 +233,12 @@ def _survival(data: Mapping[str, Any]) -> Figure:
         axes.set_title(title)
         axes.set_ylim(0, 102)
         axes.set_xlim(0, 1.05 * end)
-        if end >= 42:
-            axes.set_xticks(days, [f"{day / 7:.3g}" for day in days])
+        if data.get("time") == "mo":
+            unit, long = "months", conversion("mo", "d").factor
         else:
-            axes.set_xticks(days)
-        axes.set_xlabel("Time (weeks)" if end >= 42 else "Time (days)")
+            unit, long = ("weeks", 7.0) if end >= 42 else ("days", 1.0)
+        axes.set_xticks(days, [f"{day / long:.3g}" for day in days])
+        axes.set_xlabel(f"Time ({unit})")
         _risk_table(axes, data, value)
     panels[0].set_ylabel(data["ylabel"])
     figure.legend(handles, [label for _, label in arms], loc="upper left", ncols=_legend_columns(arms))
@@ -305,17 +308,8 @@ def _waterfall(data: Mapping[str, Any]) -> Figure:
             axes.set_xlim(-1, max(len(values), 1))
             axes.set_xticks([])
             axes.spines["bottom"].set_visible(False)
-            axes.set_title(f"{title_lines(label, WIDTH / 2 - 0.4)}\n{title}", fontsize=8.5)
-            axes.text(
-                0.99,
-                0.97,
-                f"n = {len(values)}",
-                transform=axes.transAxes,
-                ha="right",
-                va="top",
-                fontsize=8,
-                color=SOFT,
-            )
+            heading = f"{title_lines(label, WIDTH / 2 - 0.4)}\n{title}, n = {len(values)}"
+            axes.set_title(heading, fontsize=8.5)
     figure.supylabel(data["ylabel"], fontsize=8.5, color=INK)
     figure.supxlabel("Patients, sorted; full colour: decrease of 30 % or more", fontsize=8.5, color=INK)
     return figure

@@ -6,23 +6,28 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trials.endpoints import (
+    BELOW,
     BEST_RESPONSE,
     CHANGE,
     DISEASE_CONTROL,
     EVER,
     MEANS,
+    NO_PREDICTION,
     NO_RESPONSE,
     NOT_MEASURED,
     PEAK,
     PROGRESSION_FREE,
+    PROGRESSIONS,
     RESPONSE_DURATION,
     SHARES,
     TIMES,
     VALUES,
 )
 from trials.outcomes import FAILED, WITHDRAWN
-from trials.report import blocks, words
+from trials.protocol.survival import SURVIVAL
+from trials.report import blocks, survival, words
 from trials.report.blocks import Block
+from trials.survival import MONTH
 from vht.quantities import quantity
 
 if TYPE_CHECKING:
@@ -48,6 +53,8 @@ def findings(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any]:
     for endpoint in endpoints:
         found = results["endpoints"][endpoint.name]
         body.append(blocks.heading(str(found["label"])))
+        if endpoint.kind == SURVIVAL:
+            body.append(survival.notice(protocol, results, endpoint))
         body.append(_arm_table(protocol, results, endpoint, found))
         if endpoint.kind == BEST_RESPONSE:
             body.append(_category_table(protocol, endpoint, found))
@@ -60,7 +67,7 @@ def findings(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any]:
             if f"{name} waterfall" not in drawn:
                 body.append(_waterfall_figure(protocol, results, name))
             drawn.add(f"{name} waterfall")
-        if endpoint.kind in (CHANGE, PEAK, EVER):
+        if endpoint.kind in (CHANGE, PEAK, EVER, BELOW):
             scale = "percent" if endpoint.kind == CHANGE and endpoint.scale == "percent" else "absolute"
             for measured in [name] if name else list(endpoint.thresholds):
                 key = f"{measured} {scale}"
@@ -80,6 +87,7 @@ def findings(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any]:
     return blocks.section("results", "Results", body)
 
 
+_LEFT = "A patient who left counts up to that day."
 _NOT_REACHED = (
     "Not reached: fewer than half had progressed. The mean is the area under the curve up to the last visit. "
     "Target lesions alone: as if no new lesion had appeared."
@@ -88,11 +96,13 @@ _NOT_REACHED = (
 
 def _views(endpoint: Any) -> tuple[tuple[str, str], ...]:
     """The values of an endpoint with their titles: times to progression also of target lesions alone."""
-    return (*_VALUES, *_TARGETS_ALONE) if endpoint.kind in TIMES else _VALUES
+    return (*_VALUES, *_TARGETS_ALONE) if endpoint.kind in PROGRESSIONS else _VALUES
 
 
-def _shown(unit: str) -> tuple[str, float, int]:
-    """Unit in print, factor and decimals of an endpoint's values: shares are shown in percent."""
+def _shown(endpoint: Any, unit: str) -> tuple[str, float, int]:
+    """Unit in print, factor and decimals of an endpoint's values: shares in percent, survival in months."""
+    if endpoint.kind == SURVIVAL:
+        return "months", 1.0 / MONTH, 1
     if unit == "1":
         return "%", 100.0, 1
     return words.people_unit(unit) if unit != "d" else "days", 1.0, 1
@@ -112,7 +122,7 @@ def _estimate_cell(found: Mapping[str, Any], decimals: int, factor: float) -> bl
 def _arm_table(
     protocol: Protocol, results: Mapping[str, Any], endpoint: Any, found: Mapping[str, Any]
 ) -> Block:
-    unit, factor, decimals = _shown(found["unit"])
+    unit, factor, decimals = _shown(endpoint, found["unit"])
     ci = f"({_level(results)} CI)"
     if endpoint.kind in MEANS:
         columns = ["n", f"Mean {ci}, {unit}", "SD", "Median (quartiles)"]
@@ -120,12 +130,12 @@ def _arm_table(
         reached = {BEST_RESPONSE: "Responded", DISEASE_CONTROL: "Controlled"}.get(endpoint.kind, "Reached")
         columns = ["n", reached, f"Share {ci}, {unit}"]
     else:
-        columns = [
-            "n",
-            "Progressed",
-            f"Median {ci}, {unit}",
-            f"Mean to day {found['horizon_days']:g} {ci}, {unit}",
-        ]
+        until = f"day {found['horizon_days']:g}"
+        happened = "Progressed"
+        if endpoint.kind == SURVIVAL:
+            until = survival.summary_of_follow_up(protocol, endpoint)
+            happened = words.sentence(survival.event_word(endpoint))
+        columns = ["n", happened, f"Median {ci}, {unit}", f"Mean to {until} {ci}, {unit}"]
     columns.append("Missing")
     rows = []
     for value, title in _views(endpoint):
@@ -133,14 +143,18 @@ def _arm_table(
         for arm in protocol.arms:
             of_arm = found["arms"][arm.name]
             observed = value.startswith("observed")
-            missing = of_arm["missing"] if observed else {FAILED: of_arm["missing"][FAILED]}
+            whole = observed or endpoint.kind == SURVIVAL  # a prediction that is lacking is lacking in both
+            missing = of_arm["missing"] if whole else {FAILED: of_arm["missing"][FAILED]}
             cells = [*_summary_cells(endpoint, of_arm[value], factor, decimals), _missing(missing)]
             rows.append(blocks.row(str(arm.label), cells, indent=True))
     note = {
         BEST_RESPONSE: "Patients who could not be evaluated count as no response; missing lists them.",
         DISEASE_CONTROL: "Patients who could not be evaluated count as no control; missing lists them.",
-        EVER: "A patient who left counts up to that day.",
+        EVER: _LEFT,
+        BELOW: _LEFT,
         PROGRESSION_FREE: _NOT_REACHED,
+        SURVIVAL: "Not reached: fewer than half had the event. The mean is the area under the curve up to "
+        "the end of follow-up.",
         RESPONSE_DURATION: f"n: patients who responded, missing counted as of those seen. {_NOT_REACHED}",
     }.get(endpoint.kind, "SD, standard deviation between patients.")
     return blocks.table(
@@ -175,13 +189,19 @@ def _summary_cells(
             _estimate_cell(share, decimals, factor),
         ]
     median = summary["median"]
-    text = "not reached" if median["value"] is None and summary["n"] else words.estimate(median, 0)
+    text = words.estimate(median, decimals if endpoint.kind == SURVIVAL else 0, factor)
+    if median["value"] is None and summary["n"]:
+        text = "not reached"
     return [
         blocks.count(summary["n"]),
         blocks.count(summary["events"]),
-        blocks.cell(text, [median["value"], median["lower"], median["upper"]]),
+        blocks.cell(text, [_times_factor(median[k], factor) for k in ("value", "lower", "upper")]),
         _estimate_cell(summary["restricted_mean"], decimals, factor),
     ]
+
+
+def _times_factor(value: float | None, factor: float) -> float | None:
+    return value if value is None or factor == 1.0 else round(factor * value, 1)
 
 
 def _missing(causes: Mapping[str, int]) -> blocks.Cell:
@@ -190,6 +210,7 @@ def _missing(causes: Mapping[str, int]) -> blocks.Cell:
         FAILED: "failed solve",
         NOT_MEASURED: "not measured",
         NO_RESPONSE: "no response",
+        NO_PREDICTION: "no prediction",
     }
     texts = [f"{names[cause]}{words.NO_BREAK}{n}" for cause, n in causes.items() if n]
     return blocks.cell(", ".join(texts) or "none", dict(causes))
@@ -223,7 +244,7 @@ def _category_table(protocol: Protocol, endpoint: Any, found: Mapping[str, Any])
 def _contrast_table(
     protocol: Protocol, results: Mapping[str, Any], endpoint: Any, found: Mapping[str, Any]
 ) -> Block:
-    unit, factor, decimals = _shown(found["unit"])
+    unit, factor, decimals = _shown(endpoint, found["unit"])
     unit = "percentage points" if unit == "%" else unit
     labels = {arm.name: str(arm.label) for arm in protocol.arms}
     reference = labels[protocol.reference_arm]
@@ -280,6 +301,9 @@ def _p(value: float) -> str:
 def _survival_figures(protocol: Protocol, results: Mapping[str, Any], endpoint: Any) -> list[Block]:
     """Curves with new lesions, and of target lesions alone where they differ."""
     arms = results["survival"][endpoint.name]["arms"]
+    if endpoint.kind == SURVIVAL:
+        note = " Predicted by the link; times are drawn."
+        return [_survival_figure(protocol, results, endpoint, arms, str(endpoint.label), note)]
     alone = {
         name: {value: of_arm[key] for value, (key, _) in zip(VALUES, _TARGETS_ALONE, strict=True)}
         for name, of_arm in arms.items()
@@ -303,12 +327,16 @@ def _survival_figure(
     note: str,
 ) -> Block:
     days = results["survival"][endpoint.name]["days"]
+    linked = endpoint.kind == SURVIVAL
+    free = survival.free_word(endpoint) if linked else "free of progression"
+    last = f"month {days[-1] / MONTH:g}" if linked else f"day {days[-1]:g}"
+    steps = "" if linked else " Progression can be seen at visits alone, hence the steps."
     labels = {arm.name: str(arm.label) for arm in protocol.arms}
     described = []
     for value, heading in _VALUES:
         parts = [
-            f"{label}: {words.number(100 * arms[name][value]['survival_at_visits'][-1], 1)} % free "
-            f"of progression at day {days[-1]:g}"
+            f"{label}: {words.number(100 * arms[name][value]['survival_at_visits'][-1], 1)} % {free} "
+            f"at {last}"
             for name, label in labels.items()
             if arms[name][value]["times"]
         ]
@@ -316,15 +344,22 @@ def _survival_figure(
     return blocks.figure(
         "survival",
         f"{title}: Kaplan-Meier curves with {_level(results)} limits and numbers at risk, "
-        f"noise-free and as observed. Progression can be seen at visits alone, hence the steps.{note}",
+        f"noise-free and as observed.{steps}{note}",
         ". ".join(described) + ".",
         {
             "labels": labels,
             "days": days,
             "arms": {name: {v: arms[name][v] for v in VALUES} for name in labels},
-            "ylabel": "Free of progression (%)",
+            **survival_axes(endpoint),
         },
     )
+
+
+def survival_axes(endpoint: Any) -> dict[str, str]:
+    """Axes of a survival figure: what is shown, and the unit of time if it is not the report's."""
+    if endpoint.kind == SURVIVAL:
+        return {"ylabel": survival.curve_label(endpoint), "time": "mo"}
+    return {"ylabel": "Free of progression (%)"}
 
 
 def _waterfall_figure(protocol: Protocol, results: Mapping[str, Any], name: str) -> Block:

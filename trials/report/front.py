@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trials.endpoints import (
+    BELOW,
     BEST_RESPONSE,
     CHANGE,
     DISEASE_CONTROL,
@@ -13,12 +14,15 @@ from trials.endpoints import (
     MEANS,
     PEAK,
     PROGRESSION_FREE,
+    PROGRESSIONS,
     RESPONSE_DURATION,
     TIMES,
     VALUES,
 )
+from trials.protocol.survival import SURVIVAL
 from trials.report import blocks, words
 from trials.report.blocks import Block
+from trials.survival import MONTH
 
 if TYPE_CHECKING:
     from trials.protocol import Protocol
@@ -137,6 +141,8 @@ def _in_words(endpoint: Any, found: Mapping[str, Any], labels: Mapping[str, str]
         BEST_RESPONSE: "complete or partial response in ",
         DISEASE_CONTROL: "response or stable disease in ",
         EVER: "reached by ",
+        BELOW: "reached by ",
+        SURVIVAL: "predicted median ",
     }.get(endpoint.kind, "")
     return f"{opening}{words.listed(with_label)}; as a trial would observe it, {words.listed(observed)}."
 
@@ -151,6 +157,11 @@ def _headline(endpoint: Any, summary: Mapping[str, Any], unit: str) -> tuple[str
     if endpoint.kind in MEANS:
         value = summary["mean"]["value"]
         return words.number(value, 1, sign=True), unit, None if value is None else round(value, 1)
+    if endpoint.kind == SURVIVAL:
+        median = summary["median"]["value"]
+        if median is None:
+            return ("not reached" if summary["n"] else words.NOTHING), "1", None
+        return words.number(median / MONTH, 1), "months", round(median / MONTH, 1)
     key = "share_with_event" if endpoint.kind in TIMES else "share"
     share = summary[key]["value"]
     if share is None:
@@ -168,6 +179,8 @@ def _glance(protocol: Protocol, results: Mapping[str, Any]) -> Block:
         found = results["endpoints"][endpoint.name]
         shown = "%" if found["unit"] in ("1", "d") else words.people_unit(found["unit"])
         what = _REACHED.get(endpoint.kind, "")
+        if endpoint.kind == SURVIVAL:
+            shown, what = "months", "predicted median"
         rows.append(blocks.group(f"{found['label']}{f': {what}' if what else ''}, {shown}"))
         for value, title in zip(VALUES, ("Noise-free", "As observed"), strict=True):
             cells = []
@@ -188,16 +201,20 @@ def _glance(protocol: Protocol, results: Mapping[str, Any]) -> Block:
         reference = words.in_running_text(labels[protocol.reference_arm])
         note += f"Differences are less the reference arm, {reference}; those of shares in percentage points"
         kinds = {e.kind for e in protocol.endpoints}
-        note += ", those of times to progression in days without progression." if kinds & set(TIMES) else "."
+        if kinds & set(PROGRESSIONS):
+            note += ", those of times to progression in days without progression"
+        if SURVIVAL in kinds:
+            note += ", those of predicted survival in mean months up to the end of follow-up"
+        note += "."
     return blocks.table("Results at a glance", ["", *labels.values(), *differences], rows, note=note)
 
 
 def _difference(endpoint: Any, population: Mapping[str, Any], unit: str) -> blocks.Cell:
-    factor = 100.0 if unit == "1" else 1.0
+    factor = 100.0 if unit == "1" else 1.0 / MONTH if endpoint.kind == SURVIVAL else 1.0
     values = [population[k] for k in ("value", "lower", "upper")]
     text = words.estimate(population, 1, factor)
     if endpoint.kind in TIMES:
-        text = text.replace(" (", " d (", 1)
+        text = text.replace(" (", " months (" if endpoint.kind == SURVIVAL else " d (", 1)
     return blocks.cell(text, [None if v is None else round(factor * v, 1) for v in values])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trials.endpoints import (
+    BELOW,
     BEST_RESPONSE,
     CHANGE,
     DISEASE_CONTROL,
@@ -13,11 +14,13 @@ from trials.endpoints import (
     MEANS,
     PEAK,
     PROGRESSION_FREE,
+    PROGRESSIONS,
     RESPONSE_DURATION,
     SHARES,
     TIMES,
 )
-from trials.report import blocks, words
+from trials.protocol.survival import SURVIVAL
+from trials.report import blocks, dosing, survival, words
 from trials.report.blocks import Block
 from trials.report.population import thresholds
 from vht.quantities import quantity
@@ -53,8 +56,11 @@ def models(protocol: Protocol, provenance: Mapping[str, Any]) -> dict[str, Any]:
             ],
             words=True,
         ),
+        *dosing.variants(protocol, found),
     ]
-    titles = {str(m["name"]): _title(m) for m in found}
+    titles: dict[str, str] = {}
+    for m in found:  # one that arms have in several variants goes by the first
+        titles.setdefault(str(m["name"]), _title(m))
     couplings = [_coupling(c, titles) for c in provenance.get("couplings", [])]
     if couplings:
         body += [blocks.heading("Couplings"), blocks.bullets(couplings)]
@@ -83,6 +89,8 @@ def _coupling(item: Any, titles: Mapping[str, str]) -> str:
     if isinstance(item, str):
         return item
     text = f"{_port(item['from'], titles)} → {_port(item['to'], titles)}"
+    if item.get("relative"):
+        text += ", as a share of the patient's own untreated cycle"
     if item.get("solve"):
         text += f": a target, reached by solving for the {_bare(item['solve'])}"
         if item.get("with"):
@@ -173,7 +181,7 @@ def design(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any]:
         blocks.row(
             str(arm.label),
             [
-                blocks.cell(_doses(arm)),
+                blocks.cell(dosing.given(arm)),
                 blocks.cell("reference" if arm.name == protocol.reference_arm else ""),
             ],
         )
@@ -190,6 +198,7 @@ def design(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any]:
         if protocol.design == "paired_counterfactual"
         else blocks.paragraph(words.sentence(words.plain_name(protocol.design)) + "."),
         blocks.table("Arms", ["Arm", "Dosing", "Role"], arms, words=True),
+        *dosing.sources(protocol),
         blocks.table(
             "Visits and measurement error",
             ["Quantity", "Visits, day", "Error of one measurement (SD)", "Source of the error"],
@@ -205,23 +214,11 @@ def design(protocol: Protocol, results: Mapping[str, Any]) -> dict[str, Any]:
             [blocks.row(str(e.label), [blocks.cell(definition(e))]) for e in protocol.endpoints],
             words=True,
         ),
+        *survival.methods(protocol),
         blocks.heading("Analysis"),
         blocks.bullets(_analysis(protocol, level)),
     ]
     return blocks.section("design", "Design", body)
-
-
-def _doses(arm: Any) -> str:
-    texts = []
-    for port, dose in arm.doses.items():
-        text = f"{words.sentence(words.plain_name(port.partition('.')[2]))}: {words.amount(dose.amount)}"
-        if dose.on is not None and dose.off is not None:
-            often = "repeated" if dose.cycles is None else f"{dose.cycles} cycles"
-            text += f", {words.amount(dose.on)} on, {words.amount(dose.off)} off, {often}"
-        if dose.missed:
-            text += f", without cycle {' and '.join(map(str, sorted(set(dose.missed))))}"
-        texts.append(text)
-    return "; ".join(texts) or "No treatment"
 
 
 def _visit_row(protocol: Protocol, name: str) -> dict[str, Any]:
@@ -320,7 +317,7 @@ def _rule(policy: Any) -> str:
 
 def definition(endpoint: Any) -> str:
     """What an endpoint measures, in a sentence."""
-    if endpoint.kind == EVER:
+    if endpoint.kind in (EVER, BELOW):
         return f"{thresholds(endpoint)} at any visit after baseline."
     name = words.in_running_text(quantity(endpoint.quantity).label)
     if endpoint.kind == CHANGE:
@@ -344,7 +341,9 @@ def definition(endpoint: Any) -> str:
             f"Best overall response by RECIST 1.1 from the sum of target lesions and new lesions, {again}; "
             f"stable disease from day 28. {counts}"
         )
-    if endpoint.kind in TIMES:
+    if endpoint.kind == SURVIVAL:
+        return survival.definition(endpoint)
+    if endpoint.kind in PROGRESSIONS:
         start = "baseline" if endpoint.kind == PROGRESSION_FREE else "the first response"
         missed = getattr(endpoint, "missed_visits", None)
         gap = f"; after {missed} or more missed visits in a row at the last before them" if missed else ""
@@ -377,8 +376,8 @@ def _analysis(protocol: Protocol, level: str) -> list[str]:
     if kinds & set(TIMES):
         items.append(
             "Times: Kaplan-Meier with log-log limits, log-rank test, hazard ratio by Cox's model (ties after "
-            "Efron), and the mean time without progression up to the last visit (area under the curve, "
-            "Greenwood's variance)."
+            "Efron), and the mean time without the event up to the last visit or the end of follow-up (area "
+            "under the curve, Greenwood's variance)."
         )
     items.append("No adjustment for the number of endpoints; no hypothesis was fixed to be tested.")
     return items

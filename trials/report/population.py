@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trials.baseline import ORIGINS
+from trials.endpoints import BELOW
 from trials.report import blocks, words
 from trials.report.blocks import Block
 from vht.concepts import CONCEPTS
@@ -176,5 +177,6 @@ def _residual_unit(name: str) -> str:
 
 def thresholds(endpoint: Any) -> str:
     """The thresholds of an endpoint in words, joined by "or"."""
-    texts = [f"{quantity(q).label} ≥ {words.amount(limit)}" for q, limit in endpoint.thresholds.items()]
+    sign = "<" if endpoint.kind == BELOW else "≥"
+    texts = [f"{quantity(q).label} {sign} {words.amount(limit)}" for q, limit in endpoint.thresholds.items()]
     return " or ".join([texts[0], *(words.in_running_text(t) for t in texts[1:])])

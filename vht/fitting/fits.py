@@ -63,7 +63,7 @@ class Fit:
         log_likelihood: of the measurements at the mode, ``(n,)``.
         points: how many measurements there were, ``(n,)``.
         fitted: the output on the measured days, ``(k, n)``.
-            converged: whether the mode was found, ``(n,)``.
+        converged: whether the mode was found, ``(n,)``.
         days, observed: what was fitted to, ``(k, n)``.
     """
 
