@@ -89,12 +89,13 @@ def _sums_of_lesions(readings: Sequence[Reading], zero: date, notes: Counter[Not
 def _events(events: Sequence[Happening], table: Table, zero: date) -> tuple[Event, ...]:
     made = [
         Event(
-            concept=event.concept or "",
+            concept=concept,
             start_day=event.start.day_after(zero) if event.start else None,
             end_day=event.end.day_after(zero) if event.end else None,
         )
         for event in events
         if event.table == table
+        for concept in (event.concept or "", *event.also)
     ]
     return tuple(sorted(made, key=_order))
 

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from fhir_io.assemble import build_state
 from fhir_io.errors import FhirImportError
-from fhir_io.mapping.codes import concept_of
-from fhir_io.mapping.events import Happening, read_event
+from fhir_io.mapping.code_tables import Tables
+from fhir_io.mapping.events import Absence, Happening, medication_concepts, read_event
 from fhir_io.mapping.observations import LESION, Reading, lost_lesion, read_observation
 from fhir_io.mapping.patients import PatientFacts, read_patient
-from fhir_io.mapping.times import version_rank
+from fhir_io.mapping.times import check_zone, version_rank
 from fhir_io.read import Json, Record, open_source, read_records
 from fhir_io.reasons import Note, Reason
 from fhir_io.references import Directory, contained, reference_names
@@ -76,11 +76,13 @@ class _Draft:
 
 
 class _Import:
-    def __init__(self, validation: Level):
+    def __init__(self, validation: Level, tables: Tables, assume_zone: str | None):
+        self.tables = tables
+        self.assume_zone = assume_zone
         self.validator = Validator(validation)
         self.ledger = Ledger()
         self.patients = Directory[Patient]("Patient")
-        self.medications = Directory[tuple[int, str | Reason]]("Medication")
+        self.medications = Directory[tuple[int, tuple[str, ...] | Reason]]("Medication")
         self.by_identity: dict[Identity, Patient] = {}
         self.drafts: list[_Draft] = []
         self.versions: dict[tuple[int, str, str], tuple[tuple[float, int], int]] = {}
@@ -103,18 +105,23 @@ class _Import:
         else:
             self._register_version(resource, record.place.file, number)
             reason = status_reason(resource)
-            if reason is Reason.NOT_FINAL and (lost := lost_lesion(resource, reason)) is not None:
+            if (
+                reason is Reason.NOT_FINAL
+                and (lost := lost_lesion(resource, reason, self.tables, self.assume_zone)) is not None
+            ):
                 self._draft(resource, record, number, lost)
             elif reason is not None:
                 self.ledger.refuse(number, reason)
             elif kind == "Patient":
                 self._take_patient(resource, record, number)
             elif kind == "Medication":
-                code = concept_of(resource.get("code"), "medication")
-                name = code if isinstance(code, Reason) else code.name
-                self.medications.add(resource, record.full_url, record.place.file, (number, name))
+                code = medication_concepts(resource.get("code"), self.tables)
+                self.medications.add(resource, record.full_url, record.place.file, (number, code))
             else:
                 self._take_clinical(resource, record, number)
+
+    def _lost_lesion(self, resource: Json, reason: Reason) -> Reading | None:
+        return lost_lesion(resource, reason, self.tables, self.assume_zone)
 
     def _register_version(self, resource: Json, file: int, number: int) -> None:
         """Note which resource is a newer version of another one in the same file."""
@@ -146,15 +153,17 @@ class _Import:
         self.patients.add(resource, record.full_url, record.place.file, known)
 
     def _take_clinical(self, resource: Json, record: Record, number: int) -> None:
-        content: Reading | Happening | Reason
+        content: Reading | Happening | Absence | Reason
         if resource["resourceType"] == "Observation":
-            content = read_observation(resource)
+            content = read_observation(resource, self.tables, self.assume_zone)
             if not content.values and content.lesion_lost_on is None:
                 content = content.reason
         else:
-            content = read_event(resource)
+            content = read_event(resource, self.tables, self.assume_zone)
             if isinstance(content, Happening) and content.concept is None:
                 content = self._inline_medication(resource, content)
+        if isinstance(content, Absence):
+            content = Reason.NOT_CONFIRMED
         if isinstance(content, Reason):
             self.ledger.refuse(number, content)
             return
@@ -175,10 +184,10 @@ class _Import:
         inner = contained(resource, reference[1:], "Medication")
         if inner is None:
             return Reason.UNRESOLVED_MEDICATION
-        code = concept_of(inner.get("code"), "medication")
+        code = medication_concepts(inner.get("code"), self.tables)
         if isinstance(code, Reason):
             return code
-        return Happening(event.table, code.name, event.start, event.end, event.note)
+        return replace(event, concept=code[0], also=code[1:], medication=None)
 
     # -- after the pass
 
@@ -233,7 +242,7 @@ class _Import:
                 number, code = found
                 if isinstance(code, Reason):
                     return code
-                return number, Happening(event.table, code, event.start, event.end, event.note)
+                return number, replace(event, concept=code[0], also=code[1:], medication=None)
         return Reason.UNRESOLVED_MEDICATION
 
     def _settle_medications(self, used: set[int]) -> None:
@@ -252,6 +261,8 @@ def import_records(
     progress: Callable[[int, int], None] | None = None,
     validation: Literal["full", "shape", "none"] = "shape",
     fhir_version: str = "R4",
+    tables: Tables | None = None,
+    assume_zone: str | None = None,
 ) -> ImportReport:
     """Import FHIR R4 records as pseudonymised patient states.
 
@@ -265,18 +276,21 @@ def import_records(
             the first few of each structural shape, ``none`` none; values that are used are checked
             one by one at every level.
         fhir_version: ``R4`` or ``R4B``; both are read with the R4B classes.
+        tables: the code tables; ours if None.
+        assume_zone: the time zone of times that name none; None: they are not used.
 
     Returns:
         The report: read = used + not used, with a reason for each resource that was not used.
 
     Raises:
-        FhirImportError: no FHIR records here, a truncated or foreign file, or FHIR R5. Nothing was
-            written then.
+        FhirImportError: no FHIR records here, a truncated or foreign file, FHIR R5, or an unknown
+            zone. Nothing was written then.
     """
     if fhir_version not in ("R4", "R4B"):
         raise FhirImportError(f"FHIR version '{fhir_version}' is not read; this version reads R4 and R4B")
     files = open_source(Path(source))
-    work = _Import(validation)
+    check_zone(assume_zone)
+    work = _Import(validation, tables or Tables.load(), assume_zone)
     for record in read_records(files, progress):
         work.take(record)
     work.settle()
