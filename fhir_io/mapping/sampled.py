@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from fhir_io.reasons import Reason
 
@@ -64,9 +64,9 @@ def samples(element: Any) -> Samples | Reason:
     return Samples(origin, points)
 
 
-def _number(item: Any) -> bool:
+def _number(item: Any) -> TypeGuard[float]:
     return isinstance(item, int | float) and not isinstance(item, bool) and abs(item) < math.inf
 
 
-def _positive(item: Any) -> bool:
+def _positive(item: Any) -> TypeGuard[float]:
     return _number(item) and item > 0

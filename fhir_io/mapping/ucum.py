@@ -16,11 +16,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pint
+
 if TYPE_CHECKING:
     from ucumvert import PintUcumRegistry
 
 _ANNOTATION = re.compile(r"\{[^{}]*\}")
-_BARE_NUMBER = re.compile(r"[0-9.]+")
+_NUMBER = re.compile(r"(?!1$)[0-9]+")  # a number as a term of a unit is a code or a value gone astray
 _LONGEST = 60  # characters; no unit of a measurement is longer
 
 
@@ -38,7 +40,7 @@ class Conversion:
 SAME = Conversion(1.0)
 
 
-def annotations(unit: str) -> tuple[str, ...]:
+def annotations_of(unit: str) -> tuple[str, ...]:
     """What stands in braces in a unit."""
     return tuple(found[1:-1] for found in _ANNOTATION.findall(unit))
 
@@ -63,9 +65,9 @@ def _registry() -> PintUcumRegistry:
 
 @functools.lru_cache(maxsize=4096)
 def parsed(unit: str) -> Any:
-    """A UCUM unit as a pint quantity; None if it is no UCUM unit. A bare number other than 1 is none."""
+    """A UCUM unit as a pint quantity; None if it is no UCUM unit, or has a bare number other than 1 in it."""
     plain = without_annotations(unit)
-    if not 0 < len(plain) <= _LONGEST or (_BARE_NUMBER.fullmatch(plain) and plain != "1"):
+    if not 0 < len(plain) <= _LONGEST or any(_NUMBER.fullmatch(t) for t in re.split(r"[/.]", plain)):
         return None
     try:
         return _registry().from_ucum(plain)
@@ -87,17 +89,17 @@ def conversion(source: str, target: str, molar_mass: float | None = None) -> Con
     if start is None or end is None:
         return None
     if molar_mass is not None:
-        per_mole = molar_mass * _registry().Quantity(1.0, "g/mol")
-        for changed in (start * per_mole, start / per_mole):
-            found = _scaled(changed, end)
-            if found is not None:
-                return found
-        return None
+        per_mole = molar_mass * parsed("g/mol")
+        try:
+            changed = (start * per_mole, start / per_mole)
+        except pint.OffsetUnitCalculusError:  # degrees are no amount
+            return None
+        return next((found for each in changed if (found := _scaled(each, end)) is not None), None)
     return _scaled(start, end)
 
 
 def _scaled(start: Any, end: Any) -> Conversion | None:
-    make = _registry().Quantity
+    make = start.__class__  # of the registry that parsed it
     try:
         # an offset (Celsius, Fahrenheit) shows at zero; a magnitude may be part of the unit (10*3/uL)
         zero = make(0.0 * start.magnitude, start.units).to(end.units).magnitude

@@ -27,7 +27,7 @@ from typing import Any
 
 from fhir_io.mapping.code_rows import QuantityRow
 from fhir_io.mapping.code_tables import UCUM, Tables
-from fhir_io.mapping.ucum import SAME, Conversion, annotations, conversion, parsed, without_annotations
+from fhir_io.mapping.ucum import SAME, Conversion, annotations_of, conversion, parsed, without_annotations
 from fhir_io.reasons import Reason
 from vht.quantities import Quantity, quantity
 
@@ -111,12 +111,12 @@ def _found(
     known = unit if unit == target.unit else tables.spellings.get(unit.lower(), unit)
     if only_unit and without_annotations(known) != without_annotations(expected):
         return None
-    indexed = any(_INDEXED.fullmatch(a) for a in annotations(known))
+    indexed = any(_INDEXED.fullmatch(a) for a in annotations_of(known))
     if indexed and not target.indexed:
         return None
     if target.indexed and not (indexed or indexed_code):
         return None
-    if known == target.unit:
+    if known == target.unit and molar_mass is None:
         return SAME
     if target.name == HBA1C:
         return {"%": SAME, "mmol/mol": MASTER_EQUATION}.get(without_annotations(known))

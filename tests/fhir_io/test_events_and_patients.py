@@ -39,7 +39,7 @@ def test_conditions_that_are_not_confirmed_are_not_used(
 def test_a_history_of_a_disease_is_not_the_disease(import_resources: Any, records: Any):
     history = records.condition("399211009")  # history of myocardial infarction (situation)
     done = import_resources(records.observation(), history)
-    assert done.reasons("Condition") == {Reason.UNKNOWN_CODE: 1}
+    assert done.reasons("Condition") == {Reason.SITUATION: 1}
 
 
 @pytest.mark.parametrize("code", ["38341003", "59621000"])

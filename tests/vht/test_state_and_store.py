@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from tests.vht.people import gist_cohort, gist_patient, pseudonym, study_number
 from vht import Cohort, Event, Observation, PatientState, Store, StoreError, UnknownQuantity, quantity
 from vht.files import write_whole
-from vht.quantities import QUANTITIES
 
 
 def test_a_state_has_no_field_for_anything_else() -> None:
@@ -43,11 +42,6 @@ def test_a_value_is_a_finite_number_of_a_registered_quantity() -> None:
 def test_an_unknown_quantity_suggests_the_nearest() -> None:
     with pytest.raises(UnknownQuantity, match="did you mean 'heart_rate'"):
         quantity("hart_rate")
-
-
-def test_a_code_stands_for_one_quantity() -> None:
-    codes = [code for q in QUANTITIES.values() for code in q.loinc]
-    assert len(codes) == len(set(codes))
 
 
 def test_what_is_stored_is_read_back(tmp_path: Path) -> None:

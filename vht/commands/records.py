@@ -12,6 +12,7 @@ from vht.commands.console import done, err, out, progress
 keys_app = typer.Typer(no_args_is_help=True, help="Keys that pseudonyms are made with.")
 
 Keys = Annotated[Path, typer.Option(help="Folder of the keys and the vault. Keep it apart from the states.")]
+
 States = Annotated[Path, typer.Option(help="Folder of the patient states.")]
 
 
@@ -51,14 +52,26 @@ def keys_init(keys: Keys) -> None:
 
 def import_records(
     source: Annotated[
-        Path, typer.Argument(help="Bundle, NDJSON file, or folder of them.", show_default=False)
-    ],
-    keys: Keys,
-    states: States,
+        Path | None, typer.Argument(help="Bundle, NDJSON file, or folder of them.", show_default=False)
+    ] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="Folder of the keys and the vault. Keep it apart from the states.")
+    ] = None,
+    states: Annotated[Path | None, typer.Option(help="Folder of the patient states.")] = None,
     project: Annotated[str, typer.Option(help="Pseudonyms of two projects cannot be linked.")] = "default",
     validation: Annotated[
         str, typer.Option(help="full: every resource; shape: the first of each shape; none.")
     ] = "shape",
+    codes: Annotated[
+        list[Path] | None, typer.Option(help="A table of codes of your own, over ours; may be repeated.")
+    ] = None,
+    assume_zone: Annotated[
+        str | None,
+        typer.Option(help="Clock of times without a zone, such as Europe/Berlin; else they are not used."),
+    ] = None,
+    explain: Annotated[
+        str | None, typer.Option(help="Say what happens to a code, or system|code, and import nothing.")
+    ] = None,
 ) -> None:
     """Import FHIR R4 records as pseudonymised patient states.
 
@@ -66,10 +79,18 @@ def import_records(
     narrative and calendar dates do not pass. A report goes to the screen and into the states' folder.
     """
     from fhir_io import import_records as import_all
+    from fhir_io.mapping.code_tables import Tables
+    from fhir_io.mapping.explain import explain as explain_code
     from privacy import Pseudonymiser
     from vht.files import write_whole
     from vht.store import Store
 
+    tables = Tables.load(codes)
+    if explain is not None:
+        out.print(str(explain_code(explain, tables=tables)), markup=False, highlight=False)
+        return
+    if source is None or keys is None or states is None:
+        raise typer.BadParameter("give a source, --keys and --states; or --explain with a code")
     if validation not in ("full", "shape", "none"):
         raise typer.BadParameter("choose full, shape or none", param_hint="--validation")
     if _overlap(keys, states):
@@ -81,6 +102,8 @@ def import_records(
             store=Store(states),
             progress=bar,
             validation=validation,  # type: ignore[arg-type]
+            tables=tables,
+            assume_zone=assume_zone,
         )
     out.print(report.summary(), markup=False)
     if not report.patients:
@@ -96,8 +119,13 @@ def _overlap(one: Path, other: Path) -> bool:
 
 
 def quantities() -> None:
-    """List the clinical quantities that the toolkit knows."""
+    """List the clinical quantities that the toolkit knows, with the LOINC codes that mean them."""
+    from fhir_io.mapping.code_tables import Tables
     from vht.quantities import QUANTITIES
 
+    tables = Tables.load()
     for q in QUANTITIES.values():
-        out.print(f"{q.name:<36}{q.label:<38}{q.unit:<18}{' '.join(q.loinc)}".rstrip(), markup=False)
+        out.print(
+            f"{q.name:<36}{q.label:<38}{q.unit:<18}{' '.join(tables.codes_of_quantity(q.name))}".rstrip(),
+            markup=False,
+        )
