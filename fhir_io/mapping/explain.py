@@ -136,7 +136,7 @@ def _named(name: str) -> str:
 
 def _why_not(code: str, system: str | None, tables: Tables) -> Iterator[str]:
     """Why no row names a code, and what may have been meant."""
-    where = "in no code system" if system is None else f"in {system}"
+    where = "in any code system" if system is None else f"in {system}"
     if system is not None and system not in tables.uris and not _appears(system, tables):
         yield f"no table names the code system '{system}'{nearest(system, tables.uris)}"
     yield f"no table knows '{code}' {where}: reason 'unknown_code'"
