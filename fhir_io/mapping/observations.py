@@ -122,8 +122,9 @@ def _parts(resource: Json, tables: Tables) -> Iterator[tuple[Asked | Reason, Jso
     """The Observation itself, if it has a value or no components, and each component."""
     components = resource.get("component")
     components = components if isinstance(components, list) else []
-    if value_key(resource) is not None or not components:
-        if value_key(resource) is None and resource.get("hasMember"):
+    has_value = value_key(resource) is not None
+    if has_value or not components:
+        if not has_value and resource.get("hasMember"):
             yield Reason.GROUP, resource
         else:
             yield asked(resource.get("code"), tables), resource

@@ -83,7 +83,7 @@ def conversion(source: str, target: str, molar_mass: float | None = None) -> Con
         source, target: UCUM units; annotations are ignored.
         molar_mass: g/mol of what is measured: a mass then becomes an amount of substance, and the reverse.
     """
-    if source == target:
+    if without_annotations(source) == without_annotations(target):
         return SAME
     start, end = parsed(source), parsed(target)
     if start is None or end is None:

@@ -63,7 +63,7 @@ Content = Value | Interval | Finding
 
 def value_key(holder: Json) -> str | Reason | None:
     """The name of the value element of an Observation or component; None if it has none."""
-    keys = [key for key in holder if key.startswith("value") and key[5:6].isupper()]
+    keys = [key for key in holder if key[:5] == "value" and key[5:6].isupper()]
     if len(keys) > 1:
         return Reason.INVALID
     return keys[0] if keys else None

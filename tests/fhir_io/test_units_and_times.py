@@ -260,7 +260,7 @@ def test_no_text_breaks_the_reading_of_dates(text: str):
 @given(st.datetimes(timezones=st.timezones()))
 def test_every_date_and_time_with_a_zone_is_a_moment(when: Any):
     text = when.isoformat(timespec="seconds")
-    if len(text) != 25:  # a historic zone with seconds in its offset: no FHIR dateTime
+    if len(text) != 25 or text[-5:] > "14:00":  # a historic zone, of seconds or of Saipan: no FHIR dateTime
         return
     found = moment(text)
     assert isinstance(found, Moment)
