@@ -55,7 +55,7 @@ def rows_of(kind: str, content: Sequence[Any], clock: Clock) -> list[Row]:
         content: as :mod:`fhir_io.extract` writes it.
         clock: of the patient.
     """
-    return _observed(content, clock) if kind == "Observation" else [_happened(content, clock)]
+    return _observed(content, clock) if kind == "Observation" else _happened(content, clock)
 
 
 def _observed(content: Sequence[Any], clock: Clock) -> list[Row]:
@@ -65,7 +65,9 @@ def _observed(content: Sequence[Any], clock: Clock) -> list[Row]:
         ("observations", (quantity, value, day + after, "recorded", age))
         for quantity, value, _, after in values
     ]
-    rows += [("intervals", (quantity, low, high, day, age)) for quantity, low, high in intervals]
+    rows += [
+        ("intervals", (quantity, low, high, day + after, age)) for quantity, low, high, after in intervals
+    ]
     for concept, present in findings:
         if present:
             rows.append(("conditions", (concept, day, None, 0.0, age)))
@@ -74,12 +76,12 @@ def _observed(content: Sequence[Any], clock: Clock) -> list[Row]:
     return rows
 
 
-def _happened(content: Sequence[Any], clock: Clock) -> Row:
-    table, concept, start, end, _ = content
-    return table, (
-        concept,
-        clock.day(start) if start else None,
-        clock.day(end) if end else None,
-        float(start[2]) if start else 0.0,
-        clock.age(start[0]) if start else None,
-    )
+def _happened(content: Sequence[Any], clock: Clock) -> list[Row]:
+    table, concepts, start, end, _ = content
+    first = clock.day(start) if start else None
+    if table == "absences":
+        return [(table, (concept, first, "recorded")) for concept in concepts]
+    last = clock.day(end) if end else None
+    uncertainty = float(start[2]) if start else 0.0
+    age = clock.age(start[0]) if start and not uncertainty else None
+    return [(table, (concept, first, last, uncertainty, age)) for concept in concepts]

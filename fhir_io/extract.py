@@ -12,16 +12,17 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from fhir_io.consents import read_consent
-from fhir_io.mapping.codes import concept_of
-from fhir_io.mapping.events import Happening, read_event
-from fhir_io.mapping.observations import LESION, Reading, read_observation
+from fhir_io.mapping.code_tables import Tables
+from fhir_io.mapping.events import Absence, Happening, medication_concepts, read_event
+from fhir_io.mapping.observations import LESION, lost_lesion, read_observation
 from fhir_io.mapping.patients import read_patient
-from fhir_io.mapping.times import Moment, moment, version_rank
+from fhir_io.mapping.times import Moment, Span, moment, version_rank
 from fhir_io.read import Json, Place, Record
 from fhir_io.reasons import Reason
 from fhir_io.references import contained, names_of, reference_names
@@ -31,6 +32,14 @@ from fhir_io.versions import Declared, Versions, to_r4
 
 When = tuple[int, float, float]
 """A moment as data: proleptic Gregorian ordinal, fraction of the day, half-width in days."""
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What codes and clocks mean."""
+
+    tables: Tables
+    assume_zone: str | None
 
 
 At = tuple[str, int, int]
@@ -45,11 +54,15 @@ class Options:
         validation: which resources ``fhir.resources`` validates.
         fhir_version: of the source; None to tell by the resources.
         consents: whether Consents are read.
+        codes: tables of codes of the user, over ours.
+        assume_zone: the zone of times that name none; None: they are not used.
     """
 
     validation: Level = "shape"
     fhir_version: Declared | None = None
     consents: bool = False
+    codes: tuple[Path, ...] = ()
+    assume_zone: str | None = None
 
 
 @dataclass(slots=True)
@@ -93,7 +106,7 @@ class Extractor:
     """Reads units with one validator, which remembers the shapes that it has seen."""
 
     def __init__(self, options: Options):
-        self._options = options
+        self._codes = Codes(Tables.load(options.codes), options.assume_zone)
         self._validator = Validator(options.validation)
         self._versions = Versions(options.fhir_version)
         self._types = NEEDED_TYPES | {"Consent"} if options.consents else NEEDED_TYPES
@@ -124,19 +137,19 @@ class Extractor:
         valid = functools.partial(self._validator.accepts, resource, version)
         named = to_r4(resource) if version == "R5" else resource
         if kind == "Patient":
-            _take_patient(out, named, record, valid)
+            _take_patient(out, named, record, valid, self._codes)
         elif kind == "Medication":
-            _take_medication(out, named, record, valid)
+            _take_medication(out, named, record, valid, self._codes)
         elif kind == "Consent":
             _take_consent(out, resource, place, valid)
         else:
-            _take_clinical(out, named, place, valid, known)
+            _take_clinical(out, named, place, valid, known, self._codes)
 
 
 # ---------------------------------------------------------------------------------------------------
 
 
-def _take_patient(out: Extract, resource: Json, record: Record, valid: Valid) -> None:
+def _take_patient(out: Extract, resource: Json, record: Record, valid: Valid, codes: Codes) -> None:
     reason = status_reason(resource)
     facts = None if reason else read_patient(resource, record.full_url)
     if facts is None:
@@ -146,7 +159,7 @@ def _take_patient(out: Extract, resource: Json, record: Record, valid: Valid) ->
         _refuse(out, resource, record.place, Reason.INVALID)
         return
     born = None if facts.born is None else (facts.born.earliest.toordinal(), facts.born.latest.toordinal())
-    vital, died = _vital_status(resource)
+    vital, died = _vital_status(resource, codes)
     out.patients.append(
         (
             _at(record.place),
@@ -163,29 +176,34 @@ def _take_patient(out: Extract, resource: Json, record: Record, valid: Valid) ->
     )
 
 
-def _take_medication(out: Extract, resource: Json, record: Record, valid: Valid) -> None:
+def _take_medication(out: Extract, resource: Json, record: Record, valid: Valid, codes: Codes) -> None:
     reason = status_reason(resource)
-    code = reason or concept_of(resource.get("code"), "medication")
+    code = reason or medication_concepts(resource.get("code"), codes.tables)
     if not isinstance(code, Reason) and not valid():
         code = Reason.INVALID
     names = names_of(resource, record.full_url, "Medication")
-    concept, why = (None, code.code) if isinstance(code, Reason) else (code.name, None)
+    concept, why = (None, code.code) if isinstance(code, Reason) else (" ".join(code), None)
     out.medications.append((_at(record.place), names, concept, why))
 
 
 def _take_clinical(
-    out: Extract, resource: Json, place: Place, valid: Valid, known: dict[tuple[str, ...], int]
+    out: Extract,
+    resource: Json,
+    place: Place,
+    valid: Valid,
+    known: dict[tuple[str, ...], int],
+    codes: Codes,
 ) -> None:
     kind, reason = resource["resourceType"], status_reason(resource)
     content: list[Any] | Reason
     last: int | None = None
     medication: list[str] = []
     if kind == "Observation":
-        content, last = _observation(resource, reason)
+        content, last = _observation(resource, reason, codes)
     elif reason is not None:
         content = reason
     else:
-        content, last, medication = _event(resource)
+        content, last, medication = _event(resource, codes)
     if isinstance(content, Reason):
         _refuse(out, resource, place, content)
         return
@@ -233,10 +251,10 @@ def _refuse(out: Extract, resource: Json, place: Place, reason: Reason) -> None:
     out.refused.append((_at(place), kind, reason.code, *version))
 
 
-def _vital_status(resource: Json) -> tuple[str, When | None]:
+def _vital_status(resource: Json, codes: Codes) -> tuple[str, When | None]:
     """deceasedBoolean false is alive; a date of death that cannot be read is still a death."""
     if "deceasedDateTime" in resource:
-        return "deceased", _when(moment(resource["deceasedDateTime"]))
+        return "deceased", _when(moment(resource["deceasedDateTime"], codes.assume_zone))
     told = resource.get("deceasedBoolean")
     return ("deceased" if told else "alive") if isinstance(told, bool) else "unknown", None
 
@@ -252,54 +270,73 @@ def _links(resource: Json) -> list[tuple[str, list[str]]]:
     return links
 
 
-def _observation(resource: Json, reason: Reason | None) -> tuple[list[Any] | Reason, int | None]:
+def _observation(
+    resource: Json, reason: Reason | None, codes: Codes
+) -> tuple[list[Any] | Reason, int | None]:
     """The content of an Observation; one that may not be used still says that a lesion was there."""
-    if reason not in (None, Reason.NOT_FINAL):
-        return reason, None
-    reading = read_observation(resource)
-    if reason is not None:
-        if reading.at is None or not any(v.quantity == LESION for v in reading.values):
-            return reason, None
-        reading = Reading(reading.at, [], [reason], reading.site, [LESION])
-    if reading.at is None or not (reading.values or reading.intervals or reading.findings or reading.unread):
+    reading = None
+    if reason is None:
+        reading = read_observation(resource, codes.tables, codes.assume_zone)
+    elif reason is Reason.NOT_FINAL:
+        reading = lost_lesion(resource, reason, codes.tables, codes.assume_zone)
+    if reading is None:
+        return reason or Reason.NOT_A_NUMBER, None
+    if reading.at is None or (reading.empty and reading.lesion_lost_on is None):
         return reading.reason, None
     values = [(v.quantity, v.value, v.from_text, v.after) for v in reading.values]
-    intervals = [(i.quantity, i.low, i.high) for i in reading.intervals]
-    intervals += [(quantity, None, None) for quantity in reading.unread]
+    intervals = [(i.quantity, i.low, i.high, i.after) for i in reading.intervals]
+    if reading.lesion_lost_on is not None and not any(i[0] == LESION for i in intervals):
+        intervals.append((LESION, None, None, 0.0))
     findings = [(f.concept, f.present) for f in reading.findings]
     reasons = [r.code for r in reading.reasons]
-    useful = bool(values or reading.intervals or findings)
-    content = [_when(reading.at), values, intervals, findings, reading.site, reasons, useful]
+    useful = not reading.empty
+    at, assumed = _when(reading.at), reading.at.zone_assumed
+    content = [at, values, intervals, findings, reading.site, reasons, useful, assumed]
     return content, reading.at.ordinal if useful else None
 
 
-def _event(resource: Json) -> tuple[list[Any] | Reason, int | None, list[str]]:
-    event = read_event(resource)
+def _event(resource: Json, codes: Codes) -> tuple[list[Any] | Reason, int | None, list[str]]:
+    """(table, concepts, start, end, note) of an event or absence, with the Medication that it refers to."""
+    event = read_event(resource, codes.tables, codes.assume_zone)
     if isinstance(event, Happening) and event.concept is None:
-        event = _with_contained_medication(resource, event)
+        event = _with_contained_medication(resource, event, codes)
     if isinstance(event, Reason):
         return event, None, []
+    if isinstance(event, Absence):
+        last = event.at.ordinal if event.at else None
+        return ["absences", event.concepts, _when(event.at), None, None], last, []
     medication = (
         reference_names({"reference": event.medication}, "Medication", {}) if event.medication else []
     )
     note = event.note.code if event.note else None
-    content = [event.table, event.concept, _when(event.start), _when(event.end), note]
+    start = _when(event.start) or _middle(event.start_span)
+    concepts = [event.concept, *event.also] if event.concept else []
+    content = [event.table, concepts, start, _when(event.end), note]
     return content, event.start.ordinal if event.start else None, medication
 
 
-def _with_contained_medication(resource: Json, event: Happening) -> Happening | Reason:
-    """Replace a reference to a contained Medication by its concept."""
+def _with_contained_medication(resource: Json, event: Happening, codes: Codes) -> Happening | Reason:
+    """Replace a reference to a contained Medication by its concepts."""
     reference = event.medication or ""
     if not reference.startswith("#"):
         return event
     inner = contained(resource, reference[1:], "Medication")
     if inner is None:
         return Reason.UNRESOLVED_MEDICATION
-    code = concept_of(inner.get("code"), "medication")
+    code = medication_concepts(inner.get("code"), codes.tables)
     if isinstance(code, Reason):
         return code
-    return Happening(event.table, code.name, event.start, event.end, event.note)
+    return dataclasses.replace(event, concept=code[0], also=code[1:], medication=None)
+
+
+def _middle(span: Span | None) -> When | None:
+    """The middle of a span of days, with its half-width."""
+    if span is None:
+        return None
+    half = (span.latest + 1 - span.earliest) / 2
+    whole, fraction = divmod(span.earliest + half, 1)
+    return int(whole), fraction, half
 
 
 def _when(at: Moment | Reason | None) -> When | None:
-    return (at.ordinal, at.fraction, at.half_width) if isinstance(at, Moment) else None
+    return (at.ordinal, at.fraction, 0.0) if isinstance(at, Moment) else None

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ from fhir_io.corrections import Versions
 from fhir_io.errors import FhirImportError
 from fhir_io.extract import Extract, Extractor, Options
 from fhir_io.identities import PseudonymiserLike, SourceKeys
+from fhir_io.mapping.code_tables import Tables
+from fhir_io.mapping.times import check_zone
 from fhir_io.people import Finder, join_linked, resolve_subjects, settle_patients
 from fhir_io.quarantine import FileKey, Quarantine, Wanted
 from fhir_io.read import Record, Source, Unit, open_source, read_unit, units
@@ -57,6 +59,7 @@ class _Plan:
     units: list[Unit]
     keys: list[FileKey]
     wanted: Wanted | None
+    tables: str
 
 
 def import_records(
@@ -71,6 +74,8 @@ def import_records(
     strict: Collection[Reason] = (),
     retry_unused: Collection[Reason] = (),
     consent: Policy | None = None,
+    codes: Sequence[Path] = (),
+    assume_zone: str | None = None,
     source_name: str = "default",
     scratch: Path | None = None,
 ) -> ImportReport:
@@ -91,6 +96,8 @@ def import_records(
         retry_unused: read only what earlier imports of this source did not use for these reasons.
         consent: ``opt-in`` or ``opt-out``: patients are used only if their Consents allow research.
             Who withdrew is erased from the store and kept out.
+        codes: tables of codes of one's own, over ours.
+        assume_zone: the time zone of times that name none; None: they are not used.
         source_name: label of the source; ids are told apart and corrections are found within it.
         scratch: private folder for what is known while the import runs, such as the keys folder.
 
@@ -99,13 +106,16 @@ def import_records(
 
     Raises:
         FhirImportError: no FHIR records here, a truncated or foreign file, a contradiction to the
-            declared version, or a reason of ``strict``. Nothing was written then.
+            declared version, a table that is none, an unknown zone, or a reason of ``strict``. Nothing was
+            written then.
     """
     if workers < 1:
         raise ValueError("an import needs at least one worker")
+    check_zone(assume_zone)
     keys = SourceKeys(pseudonymiser, source_name)
-    plan = _plan(Path(source), keys, Quarantine(store.folder), retry_unused)
-    options = Options(validation, fhir_version, consents=consent is not None)
+    tables = Tables.load(codes).digest
+    plan = _plan(Path(source), keys, Quarantine(store.folder), retry_unused, tables)
+    options = Options(validation, fhir_version, consent is not None, tuple(codes), assume_zone)
     with _private_folder(scratch) as folder:
         spool = Spool(folder, keys)
         try:
@@ -119,7 +129,9 @@ def import_records(
 # -- reading
 
 
-def _plan(source: Path, keys: SourceKeys, quarantine: Quarantine, retry_unused: Collection[Reason]) -> _Plan:
+def _plan(
+    source: Path, keys: SourceKeys, quarantine: Quarantine, retry_unused: Collection[Reason], tables: str
+) -> _Plan:
     files = open_source(source)
     made = units(files, UNIT_BYTES)
     root = source if source.is_dir() else source.parent
@@ -128,14 +140,14 @@ def _plan(source: Path, keys: SourceKeys, quarantine: Quarantine, retry_unused: 
         for path, stamp in zip(files.files, files.stamps, strict=True)
     ]
     if not retry_unused:
-        return _Plan(files, made, file_keys, None)
+        return _Plan(files, made, file_keys, None, tables)
     wanted = quarantine.wanted([reason.code for reason in retry_unused])
     if not any(key in wanted.places for key in file_keys):
         raise FhirImportError(
             "no import of this source left resources unused for these reasons, or its files changed since; "
             "import the source again without --retry-unused"
         )
-    return _Plan(files, made, file_keys, wanted)
+    return _Plan(files, made, file_keys, wanted, tables)
 
 
 def _extracts(
@@ -317,6 +329,7 @@ def _report(spool: Spool, plan: _Plan, tally: Tally, writer: ShardWriter, retrac
         deletions=spool.deletions,
         files=files,
         files_ignored=plan.files.ignored,
+        tables=plan.tables,
         versions=dict(sorted(Counter(" and ".join(sorted(v)) for v in spool.versions.values() if v).items())),
     )
 

@@ -47,6 +47,7 @@ class ImportReport:
         deletions: resources that the source says were deleted.
         files: files read; files_ignored: files beside them that hold no FHIR records.
         versions: files by FHIR version; R4 stands for R4B too.
+        tables: digest of the tables of codes in use.
     """
 
     read: int
@@ -66,6 +67,7 @@ class ImportReport:
     files: int
     files_ignored: int
     versions: dict[str, int]
+    tables: str
 
     @property
     def used(self) -> int:
@@ -100,6 +102,7 @@ class ImportReport:
             "retracted": self.retracted,
             "deletions": self.deletions,
             "versions": self.versions,
+            "code_tables": self.tables,
             "used_by_type": self.used_by_type,
             "not_used_by_type": not_used,
             "parts_not_used": {r.code: n for r, n in sorted(self.parts_not_used.items(), key=_name)},

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+from fhir_io.mapping.code_tables import Tables
 from fhir_io.sample_mess import MESS, lesion_in_centimetres
 from fhir_io.sample_patients import SyntheticPatient, Visit
-from vht.concepts import CONCEPTS, RXNORM, SNOMED
+from vht.concepts import CONCEPTS
 
 _LOINC = "http://loinc.org"
 _UCUM = "http://unitsofmeasure.org"
@@ -144,14 +145,13 @@ class _Writer:
             self._condition("diabetes_mellitus", p.diagnosed, verification="refuted")
 
     def _condition(self, name: str, onset: date, code: int = 0, verification: str = "confirmed") -> None:
-        concept = CONCEPTS[name]
         status: Json = {"verificationStatus": _concept(f"{_TERMINOLOGY}/condition-ver-status", verification)}
         if verification == "confirmed":
             status["clinicalStatus"] = _concept(f"{_TERMINOLOGY}/condition-clinical", "active")
         self._add(
             "Condition",
             **status,
-            code=_concept(SNOMED, concept.codes[code], concept.label),
+            code=_coded(name, "snomed", code),
             subject=self.subject,
             onsetDateTime=onset.isoformat(),
             note=[{"text": f"Discussed with {self.patient.given} {self.patient.family} by {_PHYSICIAN}."}],
@@ -171,12 +171,11 @@ class _Writer:
             self._medication("hydrochlorothiazide", p.screening - timedelta(days=20), "plan")
 
     def _medication(self, name: str, written: date, intent: str) -> None:
-        concept = CONCEPTS[name]
         self._add(
             "MedicationRequest",
             status="active",
             intent=intent,
-            medicationCodeableConcept=_concept(RXNORM, concept.codes[0], concept.label),
+            medicationCodeableConcept=_coded(name, "rxnorm"),
             subject=self.subject,
             authoredOn=self._at(written, 600),
             requester={"display": _PHYSICIAN},
@@ -303,6 +302,12 @@ class _Writer:
 
 def _quantity(value: float, code: str, unit: str | None = None) -> Json:
     return {"value": value, "unit": unit or code, "system": _UCUM, "code": code}
+
+
+def _coded(name: str, system: str, which: int = 0) -> Json:
+    """A concept under one of the codes that the code tables hold for it."""
+    tables = Tables.load()
+    return _concept(tables.uris[system], tables.codes_of_concept(name, system)[which], CONCEPTS[name].label)
 
 
 def _concept(system: str, code: str, display: str | None = None) -> Json:

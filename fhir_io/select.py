@@ -69,8 +69,8 @@ _INTENT: dict[str, Reason | None] = {
 # https://hl7.org/fhir/R4/valueset-condition-ver-status.html
 _VERIFICATION: dict[str, Reason | None] = {
     **_ERROR,
-    "confirmed": None,
-    **dict.fromkeys(("refuted", "unconfirmed", "provisional", "differential"), Reason.NOT_CONFIRMED),
+    **dict.fromkeys(("confirmed", "refuted")),  # what is refuted is an absence
+    **dict.fromkeys(("unconfirmed", "provisional", "differential"), Reason.NOT_CONFIRMED),
 }
 VERIFICATION_SYSTEM = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 CLINICAL_SYSTEM = "http://terminology.hl7.org/CodeSystem/condition-clinical"

@@ -247,11 +247,11 @@ class Settlement:
         tally, content = self.tally, draft.content
         if draft.kind != "Observation":
             tally.used[draft.kind] += 1
-            tally.events[content[0]] += 1
+            tally.events[content[0]] += len(content[1])
             if content[4]:
                 tally.notes[Note[content[4].upper()]] += 1
             return
-        _, values, intervals, findings, _, reasons, useful = content
+        _, values, intervals, findings, _, reasons, useful, assumed = content
         if not useful:
             self._refuse(draft, _telling(reasons))
             return
@@ -260,6 +260,8 @@ class Settlement:
         tally.values.update(value[0] for value in values)
         tally.intervals.update(interval[0] for interval in intervals)
         tally.events.update("conditions" if present else "absences" for _, present in findings)
+        if assumed:
+            tally.notes[Note.ZONE_ASSUMED] += 1
         texts = sum(bool(value[2]) for value in values)
         if texts:
             tally.notes[Note.UNIT_FROM_TEXT] += texts
@@ -309,7 +311,7 @@ class Settlement:
                         self._refuse(draft, Reason[reason.upper()])
                         return False
                     self._used_medications.add(number)
-                    draft.content[1] = concept
+                    draft.content[1] = concept.split()
                     return True
                 if found:
                     break

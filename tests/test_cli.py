@@ -91,7 +91,7 @@ def test_a_bundle_that_is_not_fhir(command: Command, tmp_path: Path, keys: Path)
     assert "resourceType" in message
 
 
-def test_r5_data(command: Command, tmp_path: Path, keys: Path) -> None:
+def test_r5_data_that_are_said_to_be_r4(command: Command, tmp_path: Path, keys: Path) -> None:
     (tmp_path / "in").mkdir()
     encounter = {
         "resourceType": "Encounter",
@@ -101,7 +101,8 @@ def test_r5_data(command: Command, tmp_path: Path, keys: Path) -> None:
     }
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": encounter}]}
     (tmp_path / "in" / "a.json").write_text(json.dumps(bundle))
-    message = refused(command, "import", tmp_path / "in", "--keys", keys, "--states", tmp_path / "s")
+    options = ("--keys", keys, "--states", tmp_path / "s", "--fhir", "R4")
+    message = refused(command, "import", tmp_path / "in", *options)
     assert "R5" in message
     assert "R4" in message
 

@@ -34,15 +34,18 @@ from trials.conduct import conduct
 from trials.protocol import load_protocol
 from trials.report import build_report
 from trials.results import analyse
-from fhir_io.mapping.codes import concept_of, quantity_of
+from fhir_io.mapping.code_tables import Tables
+from fhir_io.mapping.codes import asked, concept_row
 from fhir_io.mapping.units import to_canonical
 from vht.quantities import quantity
 
 protocol = load_protocol(Path("trials/examples/gompertz_growth.yaml"))
 results = analyse(protocol, conduct(protocol, gist_cohort(6)).outcomes)
 course = {c["scale"]: c["arms"] for c in results["series"]}["absolute"]
-urate = quantity_of({"coding": [{"system": "http://loinc.org", "code": "14933-6"}]})
-gout = concept_of({"coding": [{"system": "http://snomed.info/sct", "code": "90560007"}]}, "condition")
+tables = Tables.load()
+urate = asked({"coding": [{"system": "http://loinc.org", "code": "14933-6"}]}, tables).row
+goutish = {"coding": [{"system": "http://snomed.info/sct", "code": "90560007"}]}
+gout = concept_row(goutish, "condition", tables)
 alone = twin.simulate(twin.VirtualPatient(["gompertz_growth"]), days=[5])
 print(json.dumps({
     "volume": float(alone.outputs["gompertz_growth.volume"][0, 0]),
@@ -53,8 +56,8 @@ print(json.dumps({
     "untreated": course["none"]["mean"],
     "treated": course["drug"]["mean"],
     "title": build_report(protocol, results, {})["title"],
-    "urate": [urate.name, to_canonical(6.0, {"code": "mg/dL"}, urate).value],
-    "gout": gout.name,
+    "urate": [urate.quantity, to_canonical(6.0, {"code": "mg/dL"}, urate, tables).value],
+    "gout": gout.concept,
 }))
 """
 

@@ -17,6 +17,7 @@ from trials.protocol import Protocol
 from trials.survival import quantities_read
 from trials.treatment import dropout_days
 from vht.cohort import Cohort
+from vht.concepts import of_class
 from vht.cycles import Baseline, baseline_of, controls_of, untreated
 from vht.patient import VirtualPatient
 from vht.personalisation import personalise
@@ -91,7 +92,8 @@ def screen(protocol: Protocol, cohort: Cohort, table: pd.DataFrame) -> tuple[pd.
         exclude(table["pseudonym"].isin(cohort.with_condition(name)), f"{_words(name)} on record")
     for name in rules.excluded_medications:
         rows = cohort.medications
-        taking = rows.loc[(rows["concept"] == name) & rows["end_day"].isna(), "pseudonym"]
+        meant = of_class(name) or (name,)  # a class excludes each of its drugs
+        taking = rows.loc[rows["concept"].isin(meant) & rows["end_day"].isna(), "pseudonym"]
         exclude(table["pseudonym"].isin(taking), f"takes {_words(name)}")
     for name in rules.quantities:
         label = quantity(name).label.lower()

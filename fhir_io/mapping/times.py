@@ -1,38 +1,48 @@
 """FHIR dates and times, with their precision, as local clock time.
 
 A state has relative days only. They count from midnight of day 0 on the clock that the record shows,
-so a morning reading stays a morning reading whatever the zone.
+so a morning reading stays a morning reading whatever the zone. That is why a time without a zone can
+be used as soon as somebody says which clock it was read from (``assume_zone``), and not before.
+
+A year or a month is a :class:`Span` of days, never its first day.
 """
 
 from __future__ import annotations
 
 import calendar
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
+from fhir_io.errors import FhirImportError
 from fhir_io.read import Json
 from fhir_io.reasons import Reason
 
 _DATE_TIME = re.compile(
     r"(?P<year>[0-9]{4})(-(?P<month>[0-9]{2})(-(?P<day>[0-9]{2})"
     r"(T(?P<clock>[0-9]{2}:[0-9]{2}:[0-9]{2})(?P<fraction>\.[0-9]+)?"
-    r"(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?)?)?)?"
+    r"(?P<zone>Z|[+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)?)?)?)?"
 )
 _SECONDS_PER_DAY = 86_400.0
+
+
+Precision = Literal["time", "day", "month", "year"]
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
     """A point on the local clock: proleptic Gregorian ordinal of the date, and fraction of the day.
 
-    A date without a time of day has fraction 0.
+    ``precision`` tells a date alone (``day``, fraction 0) from one with a time of day (``time``);
+    ``zone_assumed`` tells that the record gave no zone. Neither makes two moments differ.
     """
 
     ordinal: int
     fraction: float
-    half_width: float = 0.0
+    precision: Precision = field(default="time", compare=False)
+    zone_assumed: bool = field(default=False, compare=False)
 
     @property
     def calendar_date(self) -> date:
@@ -43,35 +53,83 @@ class Moment:
         return self.ordinal - zero.toordinal() + self.fraction
 
 
-def moment(text: Any) -> Moment | Reason:
-    """Read a FHIR date, dateTime or instant; a partial date is no moment."""
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The days that a year or a month may mean: ordinals of the first and the last."""
+
+    earliest: int
+    latest: int
+    precision: Precision
+
+    def days_after(self, zero: date) -> tuple[float, float]:
+        """Days from midnight of ``zero`` to the beginning and to the end of the span."""
+        return float(self.earliest - zero.toordinal()), float(self.latest + 1 - zero.toordinal())
+
+
+def check_zone(name: str | None) -> None:
+    """See that a zone which is to be assumed exists.
+
+    Raises:
+        FhirImportError: it is no name of the IANA time-zone database.
+    """
+    if name is None:
+        return
+    try:
+        ZoneInfo(name)
+    except Exception:  # zoneinfo raises ValueError, KeyError and OSError
+        raise FhirImportError(
+            f"there is no time zone '{name}'; give a name of the IANA database, such as Europe/Berlin"
+        ) from None
+
+
+def when(text: Any, assume_zone: str | None = None) -> Moment | Span | Reason:
+    """Read a FHIR date, dateTime or instant.
+
+    Args:
+        text: what the record holds.
+        assume_zone: the zone whose clock a time without a zone was read from; None: such a time is
+            not used.
+    """
     if not isinstance(text, str):
         return Reason.NO_DATE if text is None else Reason.MALFORMED_DATE
     match = _DATE_TIME.fullmatch(text)
     if match is None:
         return Reason.MALFORMED_DATE
-    if match["day"] is None:
-        return Reason.PARTIAL_DATE
     try:
+        if match["day"] is None:
+            return _span(int(match["year"]), int(match["month"]) if match["month"] else None)
         ordinal = date(int(match["year"]), int(match["month"]), int(match["day"])).toordinal()
     except ValueError:
         return Reason.MALFORMED_DATE
     if match["clock"] is None:
-        return Moment(ordinal, 0.0)
-    if match["zone"] is None:
+        return Moment(ordinal, 0.0, "day")
+    if match["zone"] is None and assume_zone is None:
         return Reason.NO_ZONE
     hours, minutes, seconds = (int(part) for part in match["clock"].split(":"))
-    if hours > 23 or minutes > 59 or seconds > 60:
+    if hours > 23 or minutes > 59 or seconds > 60:  # FHIR has no 24:00; a leap second is the 60th
         return Reason.MALFORMED_DATE
     elapsed = 3600 * hours + 60 * minutes + seconds + float(match["fraction"] or 0)
-    return Moment(ordinal, elapsed / _SECONDS_PER_DAY)
+    return Moment(ordinal, elapsed / _SECONDS_PER_DAY, "time", match["zone"] is None)
 
 
-def first_moment(*texts: Any) -> Moment | Reason:
+def _span(year: int, month: int | None) -> Span:
+    first, last = (1, 12) if month is None else (month, month)
+    start = date(year, first, 1).toordinal()
+    end = date(year, last, calendar.monthrange(year, last)[1]).toordinal()
+    return Span(start, end, "year" if month is None else "month")
+
+
+def moment(text: Any, assume_zone: str | None = None) -> Moment | Reason:
+    """As :func:`when`, for what a number is measured at: a partial date is no moment."""
+    found = when(text, assume_zone)
+    return Reason.PARTIAL_DATE if isinstance(found, Span) else found
+
+
+def first_moment(*texts: Any, assume_zone: str | None = None) -> Moment | Reason:
     """The first text that is a moment; else the most telling reason why none is."""
     worst = Reason.NO_DATE
     for text in texts:
-        found = moment(text)
+        found = moment(text, assume_zone)
         if isinstance(found, Moment):
             return found
         if found is not Reason.NO_DATE and worst is Reason.NO_DATE:
@@ -84,17 +142,28 @@ def period(element: Any) -> tuple[Any, Any]:
     return (element.get("start"), element.get("end")) if isinstance(element, dict) else (None, None)
 
 
-def observed_at(resource: Json) -> Moment | Reason:
-    """When an Observation was true: effectiveDateTime, Instant, Period (start, else end) or one Timing event.
+def observed_at(resource: Json, assume_zone: str | None = None) -> Moment | Reason:
+    """When an Observation was true: effectiveDateTime, Instant, Period (start, else end) or Timing.
 
+    Of a Timing, its one event, else the start or end of its bounds; several events are no one time.
     ``issued`` says when a result was published and is not taken for it.
     """
-    timing = resource.get("effectiveTiming")
-    events = timing.get("event") if isinstance(timing, dict) else None
-    single = events[0] if isinstance(events, list) and len(events) == 1 else None
     start, end = period(resource.get("effectivePeriod"))
+    timing = resource.get("effectiveTiming")
+    timed: list[Any] = []
+    if isinstance(timing, dict):
+        events, repeat = timing.get("event"), timing.get("repeat")
+        if isinstance(events, list) and len(events) > 1:
+            return Reason.SEVERAL_TIMES
+        timed += events if isinstance(events, list) else []
+        timed += period(repeat.get("boundsPeriod")) if isinstance(repeat, dict) else ()
     return first_moment(
-        resource.get("effectiveDateTime"), resource.get("effectiveInstant"), start, end, single
+        resource.get("effectiveDateTime"),
+        resource.get("effectiveInstant"),
+        start,
+        end,
+        *timed,
+        assume_zone=assume_zone,
     )
 
 

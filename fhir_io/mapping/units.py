@@ -1,81 +1,43 @@
 """From the units that records carry to the canonical unit of a quantity.
 
-Order of trust: a unit code of the UCUM system, any other unit code, the unit text. Spellings that
-are not UCUM but have one meaning are aliases; everything else is refused, never guessed. Aliases
-were collected from published FHIR data.
+Order of trust: a code of the UCUM system that is UCUM; else another code; else the unit's text.
+Spellings that are not UCUM but have one meaning are rows of ``tables/units.yaml``; everything else is
+refused, never guessed.
+
+What decides where UCUM cannot:
+
+- *Per 1.73 m2.* UCUM says it in an annotation alone. A value is indexed if its unit says so, or if its
+  code does (``indexed`` in the code's row). A plain mL/min under a code that does not say so never becomes
+  an indexed value, and an indexed one never becomes a plain one.
+- *Moles and mass* are told apart by the molar mass of the quantity (:mod:`vht.quantities`), or of the code's
+  row where it measures something else (urea, where the quantity counts its nitrogen).
+- *Equivalents* are moles times the charge of the ion; without a charge they are refused.
+- *HbA1c* in mmol/mol (IFCC) becomes % (NGSP) by the master equation, not by a factor.
+- *Per cent or fraction*: each quantity has one canonical unit; a value in ``1`` is a fraction, in ``%``
+  a per cent, and the plausible range catches a fraction that is labelled a per cent.
+- *Enzymes*: the international unit of an enzyme is the unit U.
 """
 
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from fhir_io.mapping.code_rows import QuantityRow
+from fhir_io.mapping.code_tables import UCUM, Tables
+from fhir_io.mapping.ucum import SAME, Conversion, annotations_of, conversion, parsed, without_annotations
 from fhir_io.reasons import Reason
-from organ_models.units import Conversion, UnitError, conversion
 from vht.quantities import Quantity, quantity
 
-_ALIASES = {
-    "mmhg": "mm[Hg]",
-    "mm hg": "mm[Hg]",
-    "millimeter mercury column": "mm[Hg]",
-    "bpm": "/min",
-    "beats/min": "/min",
-    "beats/minute": "/min",
-    "{beat}/min": "/min",
-    "{beats}/min": "/min",
-    "breaths/min": "/min",
-    "breaths/minute": "/min",
-    "per minute": "/min",
-    "/minute": "/min",
-    "1/min": "/min",
-    "lb": "[lb_av]",
-    "lbs": "[lb_av]",
-    "in": "[in_i]",
-    "inch": "[in_i]",
-    "inches": "[in_i]",
-    "°c": "Cel",
-    "degc": "Cel",
-    "degrees c": "Cel",
-    "°f": "[degF]",
-    "degf": "[degF]",
-    "percent": "%",
-    "kg/m^2": "kg/m2",
-    "kg/m²": "kg/m2",
-    "mg/dl": "mg/dL",
-    "g/dl": "g/dL",
-    "ml": "mL",
-    "ng/ml": "ng/mL",
-    "pg/ml": "pg/mL",
-    "mmol/l": "mmol/L",
-    "umol/l": "umol/L",
-    "µmol/l": "umol/L",
-    "μmol/l": "umol/L",
-    "u/l": "U/L",
-    "iu/l": "U/L",
-    "[iu]/l": "U/L",
-    "ml/min/1.73m2": "mL/min/{1.73_m2}",
-    "ml/min/1.73 m2": "mL/min/{1.73_m2}",
-    "ml/min/{1.73_m2}": "mL/min/{1.73_m2}",
-    "ml/min/1.73m^2": "mL/min/{1.73_m2}",
-    "k/ul": "10*3/uL",
-    "10^3/ul": "10*3/uL",
-    "x10^3/ul": "10*3/uL",
-    "10*3.ul-1": "10*3/uL",
-    "10^9/l": "10*9/L",
-    "x10^9/l": "10*9/L",
-    "10^6/ul": "10*6/uL",
-    "10^12/l": "10*12/L",
-    "mg/g{creat}": "mg/g",
-    "(score)": "1",
-    "{score}": "1",
-    "score": "1",
-    "points": "1",
-}
+_INDEXED = re.compile(r"/?\s*1\.73[ _.]?(m2|m\^2|m²|sq ?m)", re.IGNORECASE)
+_EQUIVALENT = re.compile(r"(?<![A-Za-z\[])([munp]?)eq(?![A-Za-z\]])")
+_INTERNATIONAL = re.compile(r"\[i?IU\]|\[iU\]")
 
-_MONOVALENT = frozenset({"sodium", "potassium", "chloride", "carbon_dioxide"})
-_SAME_UNIT_ONLY = frozenset({"haemoglobin_a1c"})
-"""mmol/mol (IFCC) and % (NGSP) of HbA1c differ by more than a factor: no dimensional conversion."""
+HBA1C = "haemoglobin_a1c"
+MASTER_EQUATION = Conversion(0.09148, 2.152)
+"""NGSP % = 0.09148 x IFCC mmol/mol + 2.152 (Hoelzel et al., Clin Chem 2004; ngsp.org/ifcc.asp)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,58 +48,106 @@ class Measured:
     from_text: bool
 
 
-def to_canonical(value: float, element: dict[str, Any], target: Quantity) -> Measured | Reason:
-    """Convert a FHIR Quantity's number to the unit of a registered quantity.
+def to_canonical(
+    value: float, element: dict[str, Any], row: QuantityRow, tables: Tables
+) -> Measured | Reason:
+    """Convert a FHIR Quantity's number to the unit of the quantity that its code means.
 
     Args:
         value: the number, finite.
         element: the FHIR Quantity (``unit``, ``system``, ``code``).
-        target: the registered quantity.
+        row: the row of the code.
+        tables: the tables in use.
     """
-    code, text = element.get("code"), element.get("unit")
-    candidates = [unit for unit in (code, text) if isinstance(unit, str) and unit.strip()]
-    if not candidates:
-        return Measured(value, False) if target.unit == "1" else Reason.NO_UNIT
-    for unit in candidates:
-        found = _conversion(unit.strip(), target.name)
+    found = unit_conversion(element, row, tables)
+    return found if isinstance(found, Reason) else Measured(found[0](value), found[1])
+
+
+def unit_conversion(
+    element: dict[str, Any], row: QuantityRow, tables: Tables
+) -> tuple[Conversion, bool] | Reason:
+    """The conversion for a FHIR Quantity's unit, and whether the unit was read from its text."""
+    system, code, text = (_text(element.get(key)) for key in ("system", "code", "unit"))
+    if not code and not text:
+        if row.assume_unit and row.unit is not None:
+            return (_conversion(row.unit, row, tables) or SAME), False
+        target = quantity(row.quantity or "")
+        return (SAME, False) if target.unit == "1" else Reason.NO_UNIT
+    if code:
+        found = _conversion(code, row, tables)
         if found is not None:
-            return Measured(found(value), unit is not code)
+            return found, False
+        if tables.system(system) == UCUM and parsed(code) is not None:
+            return Reason.UNIT_NOT_CONVERTIBLE  # a unit of something else: its text would be a guess
+    if text:
+        found = _conversion(text, row, tables)
+        if found is not None:
+            return found, True
     return Reason.UNIT_NOT_CONVERTIBLE
 
 
-@functools.lru_cache(maxsize=4096)
-def _conversion(unit: str, name: str) -> Conversion | None:
-    """How a unit text becomes the canonical unit of a quantity; None if it does not."""
+def _text(item: Any) -> str:
+    return item.strip() if isinstance(item, str) else ""
+
+
+def _conversion(unit: str, row: QuantityRow, tables: Tables) -> Conversion | None:
+    """How a unit becomes the canonical unit of a row's quantity; None if it does not."""
+    return _found(
+        unit, row.quantity or "", row.unit or "", row.indexed, row.only_unit, row.molar_mass, tables
+    )
+
+
+@functools.lru_cache(maxsize=8192)
+def _found(
+    unit: str,
+    name: str,
+    expected: str,
+    indexed_code: bool,
+    only_unit: bool,
+    molar_mass: float | None,
+    tables: Tables,
+) -> Conversion | None:
     target = quantity(name)
-    known = unit if unit == target.unit else _ALIASES.get(unit.lower(), unit)
-    if target.indexed and known == "mL/min":
-        known = target.unit  # the LOINC code, not the unit's annotation, says that it is indexed
-    if known == target.unit:
-        return Conversion(1.0, 0.0)
-    if name in _SAME_UNIT_ONLY:
+    known = unit if unit == target.unit else tables.spellings.get(unit.lower(), unit)
+    if only_unit and without_annotations(known) != without_annotations(expected):
         return None
-    if known.lower() == "meq/l":
-        if name not in _MONOVALENT:
-            return None  # an equivalent is a mole only for ions of charge one
-        known = "mmol/L"
-    return _direct(known, target.unit) or _by_molar_mass(known, target)
-
-
-def _direct(source: str, target: str) -> Conversion | None:
-    try:
-        return conversion(source, target)
-    except UnitError:
+    indexed = any(_INDEXED.fullmatch(a) for a in annotations_of(known))
+    if indexed and not target.indexed:
         return None
+    if target.indexed and not (indexed or indexed_code):
+        return None
+    if known == target.unit and molar_mass is None:
+        return SAME
+    if target.name == HBA1C:
+        return {"%": SAME, "mmol/mol": MASTER_EQUATION}.get(without_annotations(known))
+    if _EQUIVALENT.search(known):
+        return _of_equivalents(known, target)
+    if "U/" in target.unit:
+        known = _INTERNATIONAL.sub("U", known)
+    direct = conversion(known, target.unit)
+    if molar_mass is not None:
+        return _of_another_substance(known, molar_mass, target, direct)
+    if direct is not None or target.molar_mass is None:
+        return direct
+    return conversion(known, target.unit, target.molar_mass)
 
 
-def _by_molar_mass(source: str, target: Quantity) -> Conversion | None:
-    """Molar to mass concentration or back, with the molar mass (g/mol = mg/mmol) of the analyte."""
+def _of_equivalents(unit: str, target: Quantity) -> Conversion | None:
+    if target.charge is None:
+        return None
+    moles = _EQUIVALENT.sub(r"\1mol", unit)
+    found = conversion(moles, target.unit)
+    if found is None and target.molar_mass is not None:
+        found = conversion(moles, target.unit, target.molar_mass)
+    return None if found is None else Conversion(found.factor / target.charge)
+
+
+def _of_another_substance(
+    unit: str, molar_mass: float, target: Quantity, direct: Conversion | None
+) -> Conversion | None:
+    """A mass of the code's substance as a mass of the quantity's, mole by mole; moles stay moles."""
     if target.molar_mass is None:
         return None
-    molar, mass = _direct(source, "mmol/L"), _direct("mg/L", target.unit)
-    if molar and mass:
-        return Conversion(molar.factor * target.molar_mass * mass.factor, 0.0)
-    mass, molar = _direct(source, "mg/L"), _direct("mmol/L", target.unit)
-    if molar and mass:
-        return Conversion(mass.factor / target.molar_mass * molar.factor, 0.0)
-    return None
+    if direct is not None:
+        return Conversion(direct.factor * target.molar_mass / molar_mass)
+    return conversion(unit, target.unit, target.molar_mass)

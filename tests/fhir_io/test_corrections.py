@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from fhir_io import FhirImportError, Reason
 from fhir_io.quarantine import Quarantine
 from privacy import Identity
 from tests.fhir_io.conftest import FakePseudonymiser, Imported
-from vht.quantities import QUANTITIES
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
@@ -306,36 +304,38 @@ def test_a_strict_import_fails_as_a_whole_and_says_where(import_resources: Any, 
     assert done.report.used == 2
 
 
-def test_what_was_not_used_is_found_again_by_reference(
-    import_from: Any, records: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """A range that was too narrow: once it is corrected, only the quarantined value is read again."""
+LOCAL_CODES = """
+schema: vht-codes/1
+version: "1"
+sources: {ward: "device manual of the ward"}
+quantities:
+  - {system: "urn:ward", code: "HF", quantity: heart_rate, unit: "/min", source: ward, display: "Puls"}
+"""
+
+
+def test_what_was_not_used_is_found_again_by_reference(import_from: Any, records: Any, tmp_path: Path):
+    """A local code: once a table says what it means, only the quarantined value is read again."""
     folder = tmp_path / "Doe-Jane"
     folder.mkdir()
-    rows = [records.patient(), records.observation(), records.observation("8867-4", 260, "/min")]
+    local = records.observation("8867-4", 66, "/min", code=records.concept("urn:ward", "HF"))
+    rows = [records.patient(), records.observation(), local, records.observation(status="entered-in-error")]
     (folder / "Jane.ndjson").write_text("\n".join(json.dumps(r) for r in rows))
     first = import_from(folder)
-    assert first.reasons() == {Reason.IMPLAUSIBLE: 1}
+    assert first.reasons() == {Reason.UNKNOWN_CODE: 1, Reason.ENTERED_IN_ERROR: 1}
     quarantine = Quarantine(first.store.folder)
-    assert quarantine.counts() == {"implausible": 1}
+    assert quarantine.counts() == {"entered_in_error": 1, "unknown_code": 1}
     assert all(b"Jane" not in p.read_bytes() for p in first.store.folder.rglob("*") if p.is_file())
 
-    widen(monkeypatch, "heart_rate", 300)
-    options = {"store": first.store, "pseudonymiser": first.pseudonymiser}
-    second = import_from(folder, retry_unused=[Reason.IMPLAUSIBLE], **options)
+    table = tmp_path / "ward.yaml"
+    table.write_text(LOCAL_CODES)
+    options = {"store": first.store, "pseudonymiser": first.pseudonymiser, "codes": [table]}
+    second = import_from(folder, retry_unused=[Reason.UNKNOWN_CODE], **options)
     assert second.report.used_by_type == {"Observation": 1, "Patient": 1}
-    assert second.values("heart_rate") == [260]
+    assert second.values("heart_rate") == [66]
     assert second.values("systolic_blood_pressure") == [120]
-    assert quarantine.counts() == {}
+    assert quarantine.counts() == {"entered_in_error": 1}
     with pytest.raises(FhirImportError, match="without --retry-unused"):
-        import_from(folder, retry_unused=[Reason.IMPLAUSIBLE], **options)
-
-
-def widen(monkeypatch: pytest.MonkeyPatch, name: str, high: float) -> None:
-    """Replace a quantity's plausible range for the test."""
-    known = QUANTITIES[name]
-    wider = dataclasses.replace(known, plausible=(known.plausible[0], high))
-    monkeypatch.setattr("fhir_io.mapping.codes.by_loinc", lambda code: wider if code in known.loinc else None)
+        import_from(folder, retry_unused=[Reason.UNKNOWN_CODE], **options)
 
 
 # -- workers

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fhir_io import Note, Reason
+from vht.state import Absence
 
 
 def only(events: Any) -> tuple[str, float | None, float | None]:
@@ -20,7 +22,6 @@ def only(events: Any) -> tuple[str, float | None, float | None]:
 @pytest.mark.parametrize(
     ("verification", "reason"),
     [
-        ("refuted", Reason.NOT_CONFIRMED),
         ("provisional", Reason.NOT_CONFIRMED),
         ("differential", Reason.NOT_CONFIRMED),
         ("entered-in-error", Reason.ENTERED_IN_ERROR),
@@ -39,7 +40,7 @@ def test_conditions_that_are_not_confirmed_are_not_used(
 def test_a_history_of_a_disease_is_not_the_disease(import_resources: Any, records: Any):
     history = records.condition("399211009")  # history of myocardial infarction (situation)
     done = import_resources(records.observation(), history)
-    assert done.reasons("Condition") == {Reason.UNKNOWN_CODE: 1}
+    assert done.reasons("Condition") == {Reason.SITUATION: 1}
 
 
 @pytest.mark.parametrize("code", ["38341003", "59621000"])
@@ -62,10 +63,29 @@ def test_a_condition_over_at_an_unknown_time_is_refused(import_resources: Any, r
     assert done.reasons("Condition") == {Reason.ENDED_WITHOUT_DATE: 1}
 
 
-def test_a_partial_onset_is_never_the_first_of_january(import_resources: Any, records: Any):
-    done = import_resources(records.observation(), records.condition(onsetDateTime="2019"))
-    assert only(done.state.conditions) == ("hypertension", None, None)
-    assert done.report.notes == {Note.UNDATED_CONDITION: 1}
+@pytest.mark.parametrize(
+    ("onset", "middle", "half"),
+    [("2019", date(2019, 7, 2), 182.5), ("2020-02", date(2020, 2, 15), 14.5)],
+)
+def test_a_partial_onset_is_never_the_first_of_january(
+    import_resources: Any, records: Any, onset: str, middle: date, half: float
+):
+    """2019 has 365 days and is halved at noon of 2 July; February 2020 has 29."""
+    done = import_resources(records.observation(), records.condition(onsetDateTime=onset))
+    (event,) = done.state.conditions
+    assert event.start_day == (middle - date(2024, 5, 1)).days + 0.5
+    assert event.start_uncertainty_days == half
+    assert event.age_years is None
+    assert done.report.notes == {Note.PARTIAL_ONSET: 1}
+
+
+def test_a_refuted_condition_is_an_absence(import_resources: Any, records: Any):
+    status = records.concept("http://terminology.hl7.org/CodeSystem/condition-ver-status", "refuted")
+    refuted = records.condition(verificationStatus=status, onsetDateTime=None, recordedDate="2024-04-21")
+    done = import_resources(records.observation(), {k: v for k, v in refuted.items() if v is not None})
+    assert done.state.conditions == ()
+    assert done.state.absences == (Absence(concept="hypertension", day=-10.0),)
+    assert done.report.used_by_type["Condition"] == 1
 
 
 def test_an_abatement_ends_a_condition(import_resources: Any, records: Any):

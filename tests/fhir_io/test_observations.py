@@ -64,10 +64,12 @@ def test_final_amended_and_corrected_readings_are_used(import_resources: Any, re
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"valueQuantity": {"value": 120, "comparator": "<", "code": "mm[Hg]"}}, Reason.COMPARATOR),
+        ({"valueQuantity": {"value": 120, "comparator": "ad", "code": "mm[Hg]"}}, Reason.COMPARATOR),
         ({"valueQuantity": {"value": 120}}, Reason.NO_UNIT),
         ({"valueQuantity": {"code": "mm[Hg]", "unit": "mm[Hg]"}}, Reason.VALUE_ABSENT),
-        ({"valueQuantity": None, "valueString": "120"}, Reason.NOT_A_NUMBER),
+        ({"valueQuantity": None, "valueString": "120"}, Reason.NO_UNIT),
+        ({"valueQuantity": None, "valueString": "120/80 mmHg"}, Reason.NOT_A_NUMBER),
+        ({"valueQuantity": None, "valueString": "about 120 mmHg"}, Reason.NOT_A_NUMBER),
         ({"valueQuantity": None}, Reason.VALUE_ABSENT),
         ({"valueQuantity": {"value": 120, "code": "kg"}}, Reason.UNIT_NOT_CONVERTIBLE),
         ({"valueQuantity": {"value": 1200, "code": "mm[Hg]"}}, Reason.IMPLAUSIBLE),
@@ -89,6 +91,24 @@ def test_each_fault_has_its_reason(import_resources: Any, records: Any, changes:
     done = import_resources(records.observation(**changes), records.observation("8867-4", 70, "/min"))
     assert done.reasons() == {reason: 1}
     assert [o.quantity for o in done.state.observations] == ["heart_rate"]
+
+
+def test_a_bound_is_kept_as_one_and_never_as_its_number(import_resources: Any, records: Any):
+    """Less than 5 pg/mL of NT-proBNP, and a range of heart rates."""
+    below = records.observation("33762-6", valueQuantity=records.quantity(5, "pg/mL", comparator="<"))
+    between = records.observation(
+        "8867-4",
+        valueQuantity=None,
+        valueRange={"low": records.quantity(60, "/min"), "high": records.quantity(80, "/min")},
+    )
+    done = import_resources(below, between)
+    assert done.state.observations == ()
+    assert [(i.quantity, i.low, i.high) for i in done.state.intervals] == [
+        ("heart_rate", 60.0, 80.0),
+        ("nt_probnp", None, 5.0),
+    ]
+    assert done.report.intervals == {"heart_rate": 1, "nt_probnp": 1}
+    assert done.state.latest("nt_probnp") is None
 
 
 @pytest.mark.parametrize(

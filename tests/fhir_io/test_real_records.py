@@ -46,6 +46,7 @@ def test_every_resource_of_the_synthea_bundles_is_accounted_for(
         Reason.UNKNOWN_CODE,
         Reason.DUPLICATE,
         Reason.IMPLAUSIBLE,
+        Reason.SITUATION,
     }
     # eight records of total protein say g/dL and hold g/L: 61 to 74 g/dL is not a human serum
     protein = [r for r in synthea if r["resourceType"] == "Observation" and code_of(r) == "2885-2"]

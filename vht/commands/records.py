@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from vht.commands.console import done, err, out, progress
+from vht.commands.console import done, out
+from vht.commands.importing import import_records
 
 keys_app = typer.Typer(no_args_is_help=True, help="Keys that pseudonyms are made with.")
 
 Keys = Annotated[Path, typer.Option(help="Folder of the keys and the vault. Keep it apart from the states.")]
+
 States = Annotated[Path, typer.Option(help="Folder of the patient states.")]
 
 
@@ -49,55 +51,14 @@ def keys_init(keys: Keys) -> None:
     done("a new key and an empty vault", keys)
 
 
-def import_records(
-    source: Annotated[
-        Path, typer.Argument(help="Bundle, NDJSON file, or folder of them.", show_default=False)
-    ],
-    keys: Keys,
-    states: States,
-    project: Annotated[str, typer.Option(help="Pseudonyms of two projects cannot be linked.")] = "default",
-    validation: Annotated[
-        str, typer.Option(help="full: every resource; shape: the first of each shape; none.")
-    ] = "shape",
-) -> None:
-    """Import FHIR R4 records as pseudonymised patient states.
-
-    Every resource read is used or listed as not used, with the reason. Names, addresses, identifiers,
-    narrative and calendar dates do not pass. A report goes to the screen and into the states' folder.
-    """
-    from fhir_io import import_records as import_all
-    from privacy import Pseudonymiser
-    from vht.files import write_whole
-    from vht.store import Store
-
-    if validation not in ("full", "shape", "none"):
-        raise typer.BadParameter("choose full, shape or none", param_hint="--validation")
-    if _overlap(keys, states):
-        raise typer.BadParameter("keys and states must lie in separate folders", param_hint="--states")
-    with Pseudonymiser.open(keys, project) as pseudonymiser, progress("reading") as bar:
-        report = import_all(
-            source,
-            pseudonymiser=pseudonymiser,
-            store=Store(states),
-            progress=bar,
-            validation=validation,  # type: ignore[arg-type]
-        )
-    out.print(report.summary(), markup=False)
-    if not report.patients:
-        err.print("[red]error:[/red] no patient could be made of these records; the reasons are listed above")
-        raise typer.Exit(1)
-    write_whole(states / "import-report.json", report.to_json().encode())
-    done(f"states of {report.patients} patients", states)
-
-
-def _overlap(one: Path, other: Path) -> bool:
-    a, b = one.resolve(), other.resolve()
-    return a == b or a in b.parents or b in a.parents
-
-
 def quantities() -> None:
-    """List the clinical quantities that the toolkit knows."""
+    """List the clinical quantities that the toolkit knows, with the LOINC codes that mean them."""
+    from fhir_io.mapping.code_tables import Tables
     from vht.quantities import QUANTITIES
 
+    tables = Tables.load()
     for q in QUANTITIES.values():
-        out.print(f"{q.name:<36}{q.label:<38}{q.unit:<18}{' '.join(q.loinc)}".rstrip(), markup=False)
+        out.print(
+            f"{q.name:<36}{q.label:<38}{q.unit:<18}{' '.join(tables.codes_of_quantity(q.name))}".rstrip(),
+            markup=False,
+        )

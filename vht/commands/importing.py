@@ -1,0 +1,149 @@
+"""``vht import``: from FHIR records to pseudonymised patient states."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vht.commands.console import done, err, out, progress
+
+if TYPE_CHECKING:
+    from fhir_io import Reason
+
+
+class Validation(StrEnum):
+    """Which resources are validated by fhir.resources."""
+
+    full = "full"
+    shape = "shape"
+    none = "none"
+
+
+class FhirVersion(StrEnum):
+    """FHIR versions that are read."""
+
+    R4 = "R4"
+    R4B = "R4B"
+    R5 = "R5"
+
+
+class ConsentPolicy(StrEnum):
+    """Whose data are used."""
+
+    opt_in = "opt-in"
+    opt_out = "opt-out"
+
+
+def import_records(
+    source: Annotated[
+        Path | None, typer.Argument(help="Bundle, NDJSON file, or folder of them.", show_default=False)
+    ] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="Folder of the keys and the vault. Keep it apart from the states.")
+    ] = None,
+    states: Annotated[Path | None, typer.Option(help="Folder of the patient states.")] = None,
+    project: Annotated[str, typer.Option(help="Pseudonyms of two projects cannot be linked.")] = "default",
+    source_name: Annotated[
+        str, typer.Option("--source", help="Label of the source: corrections are found within it.")
+    ] = "default",
+    validation: Annotated[
+        Validation,
+        typer.Option(help="full: every resource that is used; shape: the first of each shape; none."),
+    ] = Validation.shape,
+    fhir: Annotated[
+        FhirVersion | None, typer.Option(help="Version of the source; else each resource tells.")
+    ] = None,
+    consent: Annotated[
+        ConsentPolicy | None, typer.Option(help="Use only patients whose Consents allow research.")
+    ] = None,
+    codes: Annotated[
+        list[Path] | None, typer.Option(help="A table of codes of your own, over ours; may be repeated.")
+    ] = None,
+    assume_zone: Annotated[
+        str | None,
+        typer.Option(help="Clock of times without a zone, such as Europe/Berlin; else they are not used."),
+    ] = None,
+    strict: Annotated[
+        list[str] | None,
+        typer.Option(help="Fail, and import nothing, if a resource is not used for this reason."),
+    ] = None,
+    retry_unused: Annotated[
+        list[str] | None,
+        typer.Option(help="Read again only what was not used for this reason, after a table changed."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that read.")] = 1,
+    explain: Annotated[
+        str | None, typer.Option(help="Say what happens to a code, or system|code, and import nothing.")
+    ] = None,
+) -> None:
+    """Import FHIR records as pseudonymised patient states.
+
+    Every resource read is used or listed as not used, with the reason. Names, addresses, identifiers,
+    narrative and calendar dates do not pass. A report goes to the screen and into the states' folder.
+    """
+    from fhir_io import import_records as import_all
+    from privacy import Pseudonymiser
+    from vht.files import write_whole
+    from vht.store import Store
+
+    if explain is not None:
+        _explain(explain, codes or [])
+        return
+    if source is None or keys is None or states is None:
+        raise typer.BadParameter("give a source, --keys and --states; or --explain with a code")
+    if _overlap(keys, states):
+        raise typer.BadParameter("keys and states must lie in separate folders", param_hint="--states")
+    forbidden = _reasons(strict or [], "--strict")
+    again = _reasons(retry_unused or [], "--retry-unused")
+    with Pseudonymiser.open(keys, project) as pseudonymiser, progress("reading") as bar:
+        report = import_all(
+            source,
+            pseudonymiser=pseudonymiser,
+            store=Store(states),
+            progress=bar,
+            validation=validation.value,
+            fhir_version=fhir.value if fhir else None,
+            workers=workers,
+            strict=forbidden,
+            retry_unused=again,
+            consent=consent.value if consent else None,
+            codes=codes or (),
+            assume_zone=assume_zone,
+            source_name=source_name,
+            scratch=keys,
+        )
+    out.print(report.summary(), markup=False)
+    if not report.patients and not report.deletions:
+        err.print("[red]error:[/red] no patient could be made of these records; the reasons are listed above")
+        raise typer.Exit(1)
+    write_whole(states / "import-report.json", report.to_json().encode())
+    done(f"states of {report.patients} patients", states)
+
+
+def _explain(code: str, codes: list[Path]) -> None:
+    from fhir_io.mapping.code_tables import Tables
+    from fhir_io.mapping.explain import explain
+
+    out.print(str(explain(code, tables=Tables.load(codes))), markup=False, highlight=False)
+
+
+def _reasons(words: list[str], option: str) -> list[Reason]:
+    from difflib import get_close_matches
+
+    from fhir_io import Reason
+
+    known = {reason.code: reason for reason in Reason}
+    for word in words:
+        if word not in known:
+            near = get_close_matches(word, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else "known: " + ", ".join(known)
+            raise typer.BadParameter(f"there is no reason '{word}'; {hint}", param_hint=option)
+    return [known[word] for word in words]
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    a, b = one.resolve(), other.resolve()
+    return a == b or a in b.parents or b in a.parents
