@@ -111,7 +111,9 @@ def decide(
             return Decision(False, said, withdrawn=True, since=statement.recorded)
         if said is Basis.UNCLEAR:
             return Decision(False, said, since=statement.recorded)
-        if said in (Basis.EXPIRED, Basis.ENDED) and policy == "opt-in":
+        over = said in (Basis.EXPIRED, Basis.ENDED)
+        # the denial around a permit that is over stands, also where nobody has to permit
+        if over and (policy == "opt-in" or (said is Basis.EXPIRED and statement.decision == "deny")):
             return Decision(False, said, withdrawn=said is Basis.ENDED, since=statement.recorded)
         if said is not None:
             weaker.add(said)
