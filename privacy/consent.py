@@ -111,10 +111,11 @@ def decide(
             return Decision(False, said, withdrawn=True, since=statement.recorded)
         if said is Basis.UNCLEAR:
             return Decision(False, said, since=statement.recorded)
-        over = said in (Basis.EXPIRED, Basis.ENDED)
+        if said is Basis.ENDED and policy == "opt-in":
+            return Decision(False, said, withdrawn=True, since=statement.recorded)
         # the denial around a permit that is over stands, also where nobody has to permit
-        if over and (policy == "opt-in" or (said is Basis.EXPIRED and statement.decision == "deny")):
-            return Decision(False, said, withdrawn=said is Basis.ENDED, since=statement.recorded)
+        if said is Basis.EXPIRED and (policy == "opt-in" or statement.decision == "deny"):
+            return Decision(False, said, since=statement.recorded)
         if said is not None:
             weaker.add(said)
     if policy == "opt-out":

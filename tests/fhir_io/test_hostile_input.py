@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import random
 import re
 import traceback
 import zlib
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fhir_io import FhirImportError
 from fhir_io.read import open_source, read_records, read_unit, units
@@ -314,3 +317,45 @@ def test_a_manifest_of_something_else_is_a_side_file(tmp_path: Path):
     for content in (b"{", b"[1]", b'{"output": 3}', b"\xff", b'{"output":[],"output":[]}'):
         (tmp_path / "manifest.json").write_bytes(content)
         assert (open_source(tmp_path).manifest, read(tmp_path)) == (None, 1)
+
+
+# -- the same, for any JSON
+
+
+def written(tree: Any, draw: random.Random) -> tuple[str, bool]:
+    """JSON text of a tree whose objects are lists of pairs, and whether an object has a field twice."""
+
+    def text(value: str) -> str:
+        made = json.dumps(value, ensure_ascii=draw.random() < 0.5)
+        return made.replace(":", draw.choice([":", "\\u003a", "\\u003A"]))
+
+    if isinstance(tree, list):
+        parts = [written(item, draw) for item in tree]
+        return "[" + ",".join(part for part, _ in parts) + "]", any(twice for _, twice in parts)
+    if isinstance(tree, tuple):
+        parts = [written(item, draw) for _, item in tree]
+        space = draw.choice(["", " ", "\n\t"])
+        fields = [
+            f"{text(key)}{space}:{space}{part}" for (key, _), (part, _) in zip(tree, parts, strict=True)
+        ]
+        twice = len({key for key, _ in tree}) < len(tree) or any(twice for _, twice in parts)
+        return "{" + f"{space},".join(fields) + "}", twice
+    return (text(tree) if isinstance(tree, str) else json.dumps(tree)), False
+
+
+texts = st.lists(st.sampled_from(["a", ":", '"', "\\", "\u00e9", "u003a", "\u2028"]), max_size=4).map("".join)
+trees = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.lists(st.tuples(texts, inner), max_size=4).map(tuple),
+    max_leaves=12,
+)
+
+
+@given(trees, st.randoms(use_true_random=False))
+def test_a_field_is_found_twice_exactly_where_it_is(tree: Any, draw: random.Random):
+    content, twice = written(tree, draw)
+    if twice:
+        with pytest.raises(FhirImportError, match="two fields of one name"):
+            parse(content.encode(), "here")
+    else:
+        assert parse(content.encode(), "here") == json.loads(content)
