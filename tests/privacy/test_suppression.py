@@ -132,9 +132,9 @@ def test_a_row_that_was_altered_is_noticed(keys_folder: Path, change: str) -> No
         pseudonymiser.suppress(OTHER, WITHDRAWN - timedelta(days=3000))
     with sqlite3.connect(keys_folder / "vault.sqlite") as connection:
         if change == "swap":
-            (a, sealed_a), (b, sealed_b) = connection.execute("SELECT * FROM suppression").fetchall()
-            connection.execute("UPDATE suppression SET sealed = ? WHERE tag = ?", (sealed_b, a))
-            connection.execute("UPDATE suppression SET sealed = ? WHERE tag = ?", (sealed_a, b))
+            tags, sealed = zip(*connection.execute("SELECT tag, sealed FROM suppression"), strict=True)
+            turned = zip(sealed[1:] + sealed[:1], tags, strict=True)
+            connection.executemany("UPDATE suppression SET sealed = ? WHERE tag = ?", turned)
         else:
             connection.execute(change)
     connection.close()
@@ -146,7 +146,11 @@ def test_a_vault_of_version_1_is_raised_with_its_enrolments(keys_folder: Path) -
     with Pseudonymiser.open(keys_folder) as pseudonymiser:
         before = pseudonymiser.enrol(WHO, DAY)
     with sqlite3.connect(keys_folder / "vault.sqlite") as connection:  # what version 1 did not have
-        connection.execute("DROP TABLE suppression")
+        tables = {
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+        for table in tables - {"about", "enrolment"}:
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE about SET value = ? WHERE name = 'schema_version'", (b"1",))
     connection.close()
     with Pseudonymiser.open(keys_folder) as pseudonymiser:
