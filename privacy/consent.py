@@ -111,8 +111,11 @@ def decide(
             return Decision(False, said, withdrawn=True, since=statement.recorded)
         if said is Basis.UNCLEAR:
             return Decision(False, said, since=statement.recorded)
-        if said in (Basis.EXPIRED, Basis.ENDED) and policy == "opt-in":
-            return Decision(False, said, withdrawn=said is Basis.ENDED, since=statement.recorded)
+        if said is Basis.ENDED and policy == "opt-in":
+            return Decision(False, said, withdrawn=True, since=statement.recorded)
+        # the denial around a permit that is over stands, also where nobody has to permit
+        if said is Basis.EXPIRED and (policy == "opt-in" or statement.decision == "deny"):
+            return Decision(False, said, since=statement.recorded)
         if said is not None:
             weaker.add(said)
     if policy == "opt-out":

@@ -16,7 +16,7 @@ from fhir_io.errors import FhirImportError
 
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_LARGE = 1 << 20
+_LARGE = 1 << 14
 """From this size on (bytes), collecting garbage while young objects appear would cost most of a parse."""
 
 

@@ -27,6 +27,8 @@ MAX_RATIO = 300
 FREE_BYTES = 64 << 20
 """So many bytes are unpacked before the ratio is looked at."""
 
+_PIECE = 16 << 20
+
 READ_FAILURES = (OSError, EOFError, zlib.error)
 """What reading or unpacking a damaged file raises."""
 
@@ -117,12 +119,16 @@ def whole(stream: BinaryIO, place: Place) -> bytes:
     Raises:
         FhirImportError: it is larger than ``MAX_DOCUMENT``.
     """
-    content = stream.read(MAX_DOCUMENT + 1)
-    if len(content) > MAX_DOCUMENT:
-        raise FhirImportError(
-            f"{place}: larger than {MAX_DOCUMENT >> 30} GB as one JSON document; export it as NDJSON"
-        )
-    return content
+    # one read of that size would ask for all the memory at once
+    pieces, size = [], 0
+    while piece := stream.read(_PIECE):
+        size += len(piece)
+        if size > MAX_DOCUMENT:
+            raise FhirImportError(
+                f"{place}: larger than {MAX_DOCUMENT >> 30} GB as one JSON document; export it as NDJSON"
+            )
+        pieces.append(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 class _Unpacked(io.RawIOBase):
