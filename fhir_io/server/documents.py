@@ -30,7 +30,9 @@ def parse(body: bytes, place: str) -> Json:
             object_pairs_hook=_object,
         )
     except (ValueError, RecursionError):
-        raise ServerError(f"{place}: the answer is not sound JSON; report it to the server's operator") from None
+        raise ServerError(
+            f"{place}: the answer is not sound JSON; report it to the server's operator"
+        ) from None
     if not isinstance(found, dict):
         raise ServerError(f"{place}: the answer is JSON but no object; check the address")
     return found
@@ -45,7 +47,9 @@ def written(resource: Json, place: str) -> bytes:
     try:
         return orjson.dumps(resource)
     except (orjson.JSONEncodeError, RecursionError):
-        raise ServerError(f"{place}: a resource cannot be written as JSON; report it to its operator") from None
+        raise ServerError(
+            f"{place}: a resource cannot be written as JSON; report it to its operator"
+        ) from None
 
 
 def _fragment(text: str) -> orjson.Fragment:

@@ -68,7 +68,9 @@ class RawFolder:
     def __init__(self, path: Path, server: str, part: int) -> None:
         make_private_folder(path)
         if not (path / NAME).exists() and any(path.iterdir()):
-            raise ServerError("the folder holds other files; give a new or empty folder for what the server gives")
+            raise ServerError(
+                "the folder holds other files; give a new or empty folder for what the server gives"
+            )
         self.path = path
         self._incoming = path / ".incoming"
         self._part = part
@@ -167,7 +169,12 @@ class RawFolder:
     def finish(self, scope: str, times: dict[str, str], transaction_time: str) -> None:
         """The sync is complete: its files get their names and the manifest lists them."""
         self._let_go()
-        plan = {"scope": scope, "times": times, "transaction_time": transaction_time, "sync": self.next_sync()}
+        plan = {
+            "scope": scope,
+            "times": times,
+            "transaction_time": transaction_time,
+            "sync": self.next_sync(),
+        }
         self.ledger.remember("finishing", plan)
         self.ledger.keep()
         self._finish()
@@ -197,7 +204,9 @@ class RawFolder:
         server = self.ledger.fact("server")["base"]
         head = {"transactionTime": plan["transaction_time"], "request": server, "requiresAccessToken": False}
         sync_folder(self.path)
-        self._write_manifest({**head, "sync": plan["sync"], **{k: manifest[k] for k in ("output", "deleted", "error")}})
+        self._write_manifest(
+            {**head, "sync": plan["sync"], **{k: manifest[k] for k in ("output", "deleted", "error")}}
+        )
         self.scratch().unlink(missing_ok=True)
         self.ledger.remember("syncs", plan["sync"])
         self.ledger.settle(plan["scope"], plan["times"])

@@ -19,7 +19,10 @@ from fhir_io.server.errors import ServerError
 from privacy.private_files import refuse_exposed
 
 _MOST_BYTES = 1 << 20
-_REMEDY = "give a JWKS or PEM file with a private key on the curve P-384 (ES384) or an RSA key of 2048 bits or more (RS384)"
+_REMEDY = (
+    "give a JWKS or PEM file with a private key on the curve P-384 (ES384) or an RSA key of 2048 bits or "
+    "more (RS384)"
+)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,11 @@ CREATE TABLE IF NOT EXISTS fresh (key BLOB PRIMARY KEY, digest BLOB NOT NULL) WI
 CREATE TABLE IF NOT EXISTS synced (scope TEXT, type TEXT, time TEXT, PRIMARY KEY (scope, type));
 CREATE TABLE IF NOT EXISTS done (part INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS files (
-    name TEXT PRIMARY KEY, kind TEXT NOT NULL, number INTEGER NOT NULL, bytes INTEGER NOT NULL, count INTEGER NOT NULL
+    name TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    count INTEGER NOT NULL
 );
 """
 
@@ -48,7 +52,9 @@ class Ledger:
             self.keep()
         except sqlite3.OperationalError:
             self._base.close()
-            raise ServerError("another fetch is writing into this folder; wait for it, or give another") from None
+            raise ServerError(
+                "another fetch is writing into this folder; wait for it, or give another"
+            ) from None
         except sqlite3.DatabaseError:
             self._base.close()
             raise ServerError(f"{NAME} of the raw folder is damaged; fetch into a new folder") from None
@@ -108,7 +114,9 @@ class Ledger:
 
     def files(self) -> list[tuple[str, str, int, int, int]]:
         """Files of the running sync: (name, kind, number, bytes, count), in the order of names."""
-        return self._base.execute("SELECT name, kind, number, bytes, count FROM files ORDER BY name").fetchall()
+        return self._base.execute(
+            "SELECT name, kind, number, bytes, count FROM files ORDER BY name"
+        ).fetchall()
 
     def give_up(self) -> None:
         """Forget the running sync."""

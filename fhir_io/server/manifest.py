@@ -40,6 +40,8 @@ class Manifest:
     organised: bool
     files: tuple[ExportFile, ...]
     following: str | None
+    tells_deletions: bool
+    """whether it has a list of what was deleted, be it empty"""
 
     def mark(self) -> str:
         """What tells one export from another, whatever signature its addresses carry today."""
@@ -62,10 +64,14 @@ def read_manifest(transport: Transport, body: bytes, url: str) -> Manifest:
     except orjson.JSONDecodeError:
         raise ServerError(f"{PLACE} is not sound JSON; start the export again") from None
     if not isinstance(found, dict) or not isinstance(found.get("output"), list):
-        raise ServerError(f"{PLACE} has no list of files (output); check that the server follows Bulk Data Access")
+        raise ServerError(
+            f"{PLACE} has no list of files (output); check that the server follows Bulk Data Access"
+        )
     time = check_instant(found.get("transactionTime"))
     if time is None:
-        raise ServerError(f"{PLACE} does not say its transactionTime with a zone; the next sync could not go on from it")
+        raise ServerError(
+            f"{PLACE} does not say its transactionTime with a zone; the next sync could not go on from it"
+        )
     sections = {"output": ("output",), "deleted": ("deleted",), "outcome": ("error", "outcome")}
     files = [
         _file(transport, entry, section, number, url)
@@ -83,6 +89,7 @@ def read_manifest(transport: Transport, body: bytes, url: str) -> Manifest:
         bool(found.get("outputOrganizedBy")),
         tuple(files),
         transport.rules.resolve(following[0], url, PLACE) if following else None,
+        isinstance(found.get("deleted"), list),
     )
 
 

@@ -66,7 +66,9 @@ class Origins:
         absolute = urljoin(against, url) if isinstance(url, str) else ""
         target = origin_of(absolute)
         if target is None:
-            raise ServerError(f"{place}: the server gave an address that is not http(s); report it to its operator")
+            raise ServerError(
+                f"{place}: the server gave an address that is not http(s); report it to its operator"
+            )
         self._refuse_unsafe(target, place)
         return absolute.partition("#")[0]
 
@@ -82,7 +84,9 @@ class Origins:
     def _refuse_unsafe(self, target: Origin, place: str) -> None:
         scheme, host, _ = target
         if is_loopback(host) and not is_loopback(self.home[1]):
-            raise ServerError(f"{place}: the server points to an address of this machine; nothing was asked there")
+            raise ServerError(
+                f"{place}: the server points to an address of this machine; nothing was asked there"
+            )
         if scheme == "http" and not is_loopback(host) and not self.allow_http:
             raise ServerError(
                 f"{place}: plain http to another machine is refused, for anybody on the way could read it; "
@@ -111,7 +115,9 @@ def origins(base: str, *, trusted: Iterable[str] = (), allow_http: bool = False)
     for text in trusted:
         other = origin_of(text)
         if other is None or urlsplit(text).path.strip("/"):
-            raise ServerError("a trusted origin is given as https://host or https://host:port, without a path")
+            raise ServerError(
+                "a trusted origin is given as https://host or https://host:port, without a path"
+            )
         others.add(other)
     rules = Origins(base.rstrip("/"), home, frozenset(others), allow_http)
     for origin in (home, *others):

@@ -7,7 +7,7 @@ and only within the server's own origin.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -55,8 +55,15 @@ def capabilities(transport: Transport) -> Capabilities:
 
 
 def search_type(
-    transport: Transport, folder: RawFolder, kind: str, since: str | None, *, may_lack: bool, started: Callable[[float], None]
-) -> bool:
+    transport: Transport,
+    folder: RawFolder,
+    kind: str,
+    since: str | None,
+    *,
+    may_lack: bool,
+    started: Callable[[float], None],
+    remarks: dict[str, int],
+) -> int | None:
     """Fetch all resources of one type, or those changed since an instant.
 
     Args:
@@ -65,9 +72,11 @@ def search_type(
         since: FHIR instant, or None for all.
         may_lack: whether the server may be without the type.
         started: called with the time of the first answer by the server's clock, seconds since 1970.
+        remarks: the server's own remarks on the search are counted here, by severity.
 
     Returns:
-        False if the server does not have the type.
+        How many matches the server promised (``Bundle.total``) and did not give; None if it does not have
+        the type.
 
     Raises:
         ServerError: a page cannot be had, is no search result, or paging does not come to an end.
@@ -75,20 +84,28 @@ def search_type(
     query = {"_count": str(PAGE)} if since is None else {"_lastUpdated": "ge" + since, "_count": str(PAGE)}
     url = f"{transport.rules.base}/{kind}?{urlencode(query)}"
     accept = (400, 404) if may_lack else ()
-    repeats = 0
+    repeats = given = promised = 0
     for number, answer in enumerate(_pages(transport, url, kind, accept), start=1):
         if number == 1:
             if answer.status in accept:
-                return False
+                return None
             date = http_date(answer.headers.get("date"))
             started(transport.clock.now() if date is None else date)
         place = f"page {number} of {kind}"
-        entries = _entries(answer, place)
-        repeated = sum([_take(folder, entry, f"{place}, entry {n}") for n, entry in enumerate(entries, start=1)])
+        bundle = _bundle(answer, place)
+        entries = _entries(bundle, place)
+        if number == 1 and isinstance(bundle.get("total"), int):
+            promised = bundle["total"]
+        given += len(entries)
+        repeated = sum(
+            [_take(folder, entry, f"{place}, entry {n}", remarks) for n, entry in enumerate(entries, start=1)]
+        )
         repeats = repeats + 1 if entries and repeated == len(entries) else 0
         if repeats >= transport.limits.repeats:
-            raise ServerError(f"{place}: the last {repeats} pages brought nothing new; the server's paging goes in circles")
-    return True
+            raise ServerError(
+                f"{place}: the last {repeats} pages brought nothing new; the server's paging goes in circles"
+            )
+    return max(0, promised - given)
 
 
 def search_deletions(transport: Transport, folder: RawFolder, kind: str, since: str) -> None:
@@ -97,7 +114,8 @@ def search_deletions(transport: Transport, folder: RawFolder, kind: str, since: 
     newest: dict[str, bool] = {}
     what = f"the history of {kind}"
     for number, answer in enumerate(_pages(transport, url, what, ()), start=1):
-        for entry in _entries(answer, f"page {number} of {what}"):
+        place = f"page {number} of {what}"
+        for entry in _entries(_bundle(answer, place), place):
             found = deletion(entry) or _identity(entry.get("resource"))
             if found is not None and found[0] == kind:  # a history begins with what is newest
                 newest.setdefault(found[1], deletion(entry) is not None)
@@ -130,10 +148,13 @@ def _pages(transport: Transport, url: str, what: str, accept: Sequence[int]) -> 
         url = transport.rules.resolve(following, answer.url, place)
         if not transport.rules.is_home(url):
             raise ServerError(
-                f"{place}: the next page lies at another origin than {shown(transport.rules.home)}; it was not asked for"
+                f"{place}: the next page lies at another origin than {shown(transport.rules.home)}; "
+                "it was not asked for"
             )
         if _mark(url) in asked:
-            raise ServerError(f"{place}: the next page is one that was read before; the server's paging goes in circles")
+            raise ServerError(
+                f"{place}: the next page is one that was read before; the server's paging goes in circles"
+            )
     raise ServerError(f"the search for {what} has more than {transport.limits.pages} pages; it was given up")
 
 
@@ -146,26 +167,39 @@ def _next(bundle: Json) -> object:
     return found[0] if found else None
 
 
-def _entries(answer: Answer, place: str) -> list[Json]:
+def _bundle(answer: Answer, place: str) -> Json:
     bundle = parse(answer.body, place)
     if bundle.get("resourceType") != "Bundle":
         raise ServerError(f"{place}: the server's answer is no Bundle; check that the address is a FHIR base")
+    return bundle
+
+
+def _entries(bundle: Json, place: str) -> list[Json]:
     entries = bundle.get("entry", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ServerError(f"{place}: the entries of the Bundle are not a list of objects")
     return entries
 
 
-def _take(folder: RawFolder, entry: Json, place: str) -> bool:
+def _take(folder: RawFolder, entry: Json, place: str, remarks: dict[str, int]) -> bool:
     """Write an entry's resource; whether this sync had already brought it."""
     resource = entry.get("resource")
     kind = resource.get("resourceType") if isinstance(resource, dict) else None
     if not isinstance(resource, dict) or not isinstance(kind, str) or not TYPE.fullmatch(kind):
         raise ServerError(f"{place}: it holds no resource; report it to the server's operator")
     if kind == "OperationOutcome":  # a remark on the search, not a record
+        count_remarks(resource, remarks)
         return False
     line = written(resource, place)
     return folder.add(line, orjson.loads(line))
+
+
+def count_remarks(outcome: Mapping[str, Any], remarks: dict[str, int]) -> None:
+    """Count an OperationOutcome's issues by severity; one that cannot be read counts as an error."""
+    severities = [issue.get("severity") for issue in _objects(outcome.get("issue"))]
+    for severity in severities or ["error"]:
+        known = severity if severity in ("fatal", "error", "warning", "information", "success") else "error"
+        remarks[known] = remarks.get(known, 0) + 1
 
 
 def _identity(resource: Any) -> tuple[str, str] | None:

@@ -105,14 +105,21 @@ class BackendServices:
     def _exchange(self, transport: Transport) -> None:
         order = [*range(self._first_key, len(self.keys)), *range(self._first_key)]
         problem = ""
-        for number in order:
+        redated = False
+        while order:
+            number = order.pop(0)
             answer = self._ask(transport, self.keys[number])
             if answer.status == 200:
                 self._keep(transport, _json(answer.body))
                 self._first_key = number
                 return
             problem = _word(_json(answer.body).get("error"))
+            dated_by = self._skew
             self._keep_skew(transport, answer.headers.get("date"))
+            if abs(self._skew - dated_by) > _MARGIN and not redated:  # this endpoint has a clock of its own
+                redated = True
+                order.insert(0, number)
+                continue
             if problem not in _OTHER_KEY and answer.status != 401:
                 break
         remedy = {
@@ -156,7 +163,9 @@ class BackendServices:
         life = found.get("expires_in", _LIFE_OF_TOKEN)
         seconds = float(life) if isinstance(life, (int, float)) and life > 0 else _LIFE_OF_TOKEN
         self._token = token
-        self._until = transport.clock.monotonic() + max(seconds - _MARGIN, 0.9 * seconds if seconds < 300 else 0)
+        self._until = transport.clock.monotonic() + max(
+            seconds - _MARGIN, 0.9 * seconds if seconds < 300 else 0
+        )
 
 
 def scopes(types: Sequence[str], *, modern: bool) -> str:

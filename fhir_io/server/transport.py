@@ -31,6 +31,7 @@ _WORDS = {
     401: "it wants an access token, or refuses the one it was shown; check --client-id and --key",
     403: "it forbids this; ask its operator which scopes the client has",
     404: "there is no such thing; check the address",
+    405: "it does not offer this",
     410: "it is gone",
 }
 
@@ -123,7 +124,13 @@ class Transport:
 
         def once() -> Answer:
             with self.opened(
-                url, place, method=method, headers=headers, content=content, accept=accept, authorise=authorise
+                url,
+                place,
+                method=method,
+                headers=headers,
+                content=content,
+                accept=accept,
+                authorise=authorise,
             ) as (response, at):
                 pieces = self.pieces(response, self.limits.document, place)
                 if response.headers.get("content-encoding", "identity").lower() == "identity":
@@ -135,7 +142,7 @@ class Transport:
         return self.persist(place, once, attempts=None if repeat else 1)
 
     def persist(self, place: str, once: Callable[[], T], *, attempts: int | None = None) -> T:
-        """Do ``once`` until it does not raise :class:`TryAgain`, with growing pauses, a bounded number of times."""
+        """Do ``once`` until it does not raise :class:`TryAgain`, with growing pauses, so many times."""
         attempts = attempts or self.limits.attempts
         problem = ""
         for attempt in range(attempts):
@@ -227,9 +234,19 @@ class Transport:
             raise TryAgain("the answer broke off before its end") from None
 
     def _send(
-        self, method: str, url: str, place: str, headers: Mapping[str, str], content: bytes | None, signed: bool
+        self,
+        method: str,
+        url: str,
+        place: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        signed: bool,
     ) -> httpx.Response:
-        sent = {"Accept": "application/fhir+json", "Accept-Encoding": "gzip", "User-Agent": "virtual-human-twin"}
+        sent = {
+            "Accept": "application/fhir+json",
+            "Accept-Encoding": "gzip",
+            "User-Agent": "virtual-human-twin",
+        }
         sent.update(headers)
         if signed and self._auth is not None:
             sent["Authorization"] = f"Bearer {self._auth.token(self)}"
@@ -288,7 +305,9 @@ def unpacked(pieces: Iterable[bytes], bound: int, place: str) -> Iterator[bytes]
             started = True
             size += len(made)
             if size > bound:
-                raise ServerError(f"{place}: the answer unpacks to more than {bound} bytes; it was not read on")
+                raise ServerError(
+                    f"{place}: the answer unpacks to more than {bound} bytes; it was not read on"
+                )
             yield made
             rest = member.unconsumed_tail or member.unused_data
     if started and not member.eof:
