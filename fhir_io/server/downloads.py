@@ -95,7 +95,7 @@ def _download(transport: Transport, folder: RawFolder, file: ExportFile, place: 
             if response.status_code == 416 or (response.status_code == 206 and total is None):
                 part.unlink(missing_ok=True)
                 folder.ledger.remember("download", None)
-                folder.ledger.keep()
+                folder.step()
                 raise TryAgain("the server does not go on where the download broke off")
             if total is None:
                 size = 0
@@ -119,7 +119,7 @@ def _note(folder: RawFolder, file: ExportFile, response: httpx.Response) -> None
     strong = tag if tag.startswith('"') else response.headers.get("last-modified", "")
     packed = response.headers.get("content-encoding", "identity").lower() != "identity"
     folder.ledger.remember("download", {"url": file.url, "tag": strong, "packed": packed})
-    folder.ledger.keep()
+    folder.step()
 
 
 def _continues(response: httpx.Response, size: int) -> int | None:

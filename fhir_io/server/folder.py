@@ -91,7 +91,8 @@ class RawFolder:
             raise
 
     def close(self) -> None:
-        """Close the files; what the last finished part did not bring is forgotten."""
+        """Close the files; what was added since the last finished part is forgotten."""
+        self._flush(to_disk=True)
         self._let_go()
         self.ledger.close()
 
@@ -153,12 +154,25 @@ class RawFolder:
 
     def finish_part(self, part: int) -> None:
         """What was added since the last call is complete and is kept, whatever happens later."""
-        for each in self._open.values():
-            each.stream.flush()
-            os.fsync(each.stream.fileno())
+        self._flush(to_disk=False)
         self.ledger.remember("tally", asdict(self.tally))
         rows = [(o.name, o.kind, o.number, o.bytes, o.count) for o in self._open.values()]
         self.ledger.finish_part(part, rows)
+        self.step()
+
+    def step(self) -> None:
+        """What the ledger was told since the last step stays; once a second it goes to the disk."""
+        if self.ledger.due():
+            self._flush(to_disk=True)
+            self.ledger.keep()
+        else:
+            self.ledger.step()
+
+    def _flush(self, *, to_disk: bool) -> None:
+        for each in self._open.values():
+            each.stream.flush()
+            if to_disk:
+                os.fsync(each.stream.fileno())
 
     def undo_part(self) -> None:
         """Forget what was added since the last finished part."""
@@ -168,6 +182,7 @@ class RawFolder:
 
     def finish(self, scope: str, times: dict[str, str], transaction_time: str) -> None:
         """The sync is complete: its files get their names and the manifest lists them."""
+        self._flush(to_disk=True)
         self._let_go()
         plan = {
             "scope": scope,

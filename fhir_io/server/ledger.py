@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,15 @@ CREATE TABLE IF NOT EXISTS files (
 """
 
 
+_EVERY = 1.0  # s between two writes to the disk: an export may have twenty thousand tiny files
+
+
 class Ledger:
-    """The memory of a raw folder. Nothing is kept before :meth:`keep`."""
+    """The memory of a raw folder, in steps: :meth:`step` ends one, :meth:`forget` undoes what began since.
+
+    Steps are on the disk after :meth:`keep`, which is for the raw folder to call once it is :meth:`due`
+    and the files that the steps speak of are there. A crash loses the steps since then as a whole.
+    """
 
     def __init__(self, folder: Path) -> None:
         path = folder / NAME
@@ -47,6 +55,8 @@ class Ledger:
         try:
             self._base.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._base.execute("BEGIN EXCLUSIVE")
+            self._base.execute("SAVEPOINT step")
+            self._kept = 0.0
             for statement in _TABLES.split(";"):
                 self._base.execute(statement)
             self.keep()
@@ -60,18 +70,30 @@ class Ledger:
             raise ServerError(f"{NAME} of the raw folder is damaged; fetch into a new folder") from None
 
     def close(self) -> None:
-        """Forget what was not kept, and let another fetch in."""
+        """Forget the step that was not ended, keep those before it, and let another fetch in."""
+        self.forget()
+        self._base.execute("COMMIT")
         self._base.close()
 
+    def due(self) -> bool:
+        """Whether it is time to bring the steps to the disk."""
+        return time.monotonic() - self._kept >= _EVERY
+
+    def step(self) -> None:
+        """What happened since the last step belongs together and stays."""
+        self._base.execute("RELEASE step")
+        self._base.execute("SAVEPOINT step")
+
     def keep(self) -> None:
-        """Make everything since the last call durable, in one step."""
+        """End the step, and bring all of them to the disk now."""
         self._base.execute("COMMIT")
         self._base.execute("BEGIN EXCLUSIVE")
+        self._base.execute("SAVEPOINT step")
+        self._kept = time.monotonic()
 
     def forget(self) -> None:
-        """Undo everything since the last :meth:`keep`."""
-        self._base.execute("ROLLBACK")
-        self._base.execute("BEGIN EXCLUSIVE")
+        """Undo everything since the last step."""
+        self._base.execute("ROLLBACK TO step")
 
     def fact(self, name: str) -> Any:
         """A remembered fact (JSON), or None."""
@@ -106,7 +128,6 @@ class Ledger:
         """A part is finished; ``files`` are (name, kind, number, bytes, count) as they stand on disk."""
         self._base.executemany("REPLACE INTO files VALUES (?, ?, ?, ?, ?)", files)
         self._base.execute("REPLACE INTO done VALUES (?)", (part,))
-        self.keep()
 
     def note_file(self, row: tuple[str, str, int, int, int]) -> None:
         """A file of the running part is full: (name, kind, number, bytes, count)."""
