@@ -19,6 +19,7 @@ from fhir_io.server.errors import ServerError
 from privacy.private_files import refuse_exposed
 
 _MOST_BYTES = 1 << 20
+_RSA_2048 = 342  # base64url characters of a modulus of 2048 bits
 _REMEDY = (
     "give a JWKS or PEM file with a private key on the curve P-384 (ES384) or an RSA key of 2048 bits or "
     "more (RS384)"
@@ -76,7 +77,7 @@ def _from_jwk(member: Any) -> SigningKey | None:
     try:
         if member.get("kty") == "EC" and member.get("crv") == "P-384":
             return _named(ECKey.import_key(member), "ES384")
-        if member.get("kty") == "RSA":
+        if member.get("kty") == "RSA" and len(str(member.get("n"))) >= _RSA_2048:
             return _named(RSAKey.import_key(member), "RS384")
     except (JoseError, ValueError, TypeError, KeyError):
         return None

@@ -25,7 +25,9 @@ class Skipping:
 
     def clock(self) -> Clock:
         return Clock(
-            lambda: time.time() + sum(self.pauses), lambda: time.monotonic() + sum(self.pauses), self.pauses.append
+            lambda: time.time() + sum(self.pauses),
+            lambda: time.monotonic() + sum(self.pauses),
+            self.pauses.append,
         )
 
 

@@ -157,7 +157,9 @@ class Fake:
             return answer({}, 404)
         codes = ["read", "search-type", *(["history-type"] if self.histories else [])]
         kinds = [{"type": t, "interaction": [{"code": c} for c in codes]} for t in self.types]
-        return answer({"resourceType": "CapabilityStatement", "rest": [{"mode": "server", "resource": kinds}]})
+        return answer(
+            {"resourceType": "CapabilityStatement", "rest": [{"mode": "server", "resource": kinds}]}
+        )
 
     def _search(self, kind: str, asked: Asked) -> Reply:
         if self.types is not None and kind not in self.types:
@@ -170,7 +172,9 @@ class Fake:
         bundle: Json = {"resourceType": "Bundle", "type": "searchset", "total": len(found), "entry": entries}
         if start + self.page < len(found):
             more = f"{self.base}/{kind}?cursor={start + self.page}"
-            bundle["link"] = [{"relation": "next", "url": more + (f"&_lastUpdated=ge{since}" if since else "")}]
+            bundle["link"] = [
+                {"relation": "next", "url": more + (f"&_lastUpdated=ge{since}" if since else "")}
+            ]
         return answer(bundle)
 
     def _history(self, kind: str) -> Reply:
@@ -225,7 +229,11 @@ class Fake:
 
     def _file(self, asked: Asked) -> Reply:
         content = self.files[asked.path]
-        headers = {"Content-Type": "application/fhir+ndjson", "ETag": f'"{len(content)}"', "Accept-Ranges": "bytes"}
+        headers = {
+            "Content-Type": "application/fhir+ndjson",
+            "ETag": f'"{len(content)}"',
+            "Accept-Ranges": "bytes",
+        }
         start = asked.headers.get("range", "").removeprefix("bytes=").removesuffix("-")
         if start and asked.headers.get("if-range") == headers["ETag"]:
             at = int(start)

@@ -35,7 +35,11 @@ def test_all_pages_are_fetched_and_each_resource_is_written_once(
     """Five observations at two a page are three pages, with the patients and the capabilities five requests."""
     five(fake)
     fetched = fetch_from(fake)
-    assert identities(tmp_path / "raw") == ["Observation/o0", *(f"Observation/o{n}" for n in range(1, 5)), "Patient/p"]
+    assert identities(tmp_path / "raw") == [
+        "Observation/o0",
+        *(f"Observation/o{n}" for n in range(1, 5)),
+        "Patient/p",
+    ]
     assert fetched.written == {"Patient": 1, "Observation": 5}
     assert fetched.requests == len(fake.asked) == 5
     assert fetched.complete
@@ -145,7 +149,9 @@ def test_a_server_without_history_is_said_to_tell_no_deletions(fake: Fake, fetch
     assert "does not say what was deleted" in again.summary()
 
 
-def test_types_that_the_server_lacks_are_named_unless_they_were_asked_for(fake: Fake, fetch_from: Fetch) -> None:
+def test_types_that_the_server_lacks_are_named_unless_they_were_asked_for(
+    fake: Fake, fetch_from: Fetch
+) -> None:
     five(fake)
     fake.types = ["Patient", "Observation"]
     fetched = fetch_from(fake, types=None)
@@ -211,7 +217,9 @@ def test_a_search_without_end_is_given_up(fake: Fake, fetch_from: Fetch) -> None
         fetch_from(fake, limits=Limits(pages=5))
 
 
-def test_fewer_resources_than_promised_are_reported_and_asked_for_again(fake: Fake, fetch_from: Fetch) -> None:
+def test_fewer_resources_than_promised_are_reported_and_asked_for_again(
+    fake: Fake, fetch_from: Fetch
+) -> None:
     short = {"resourceType": "Bundle", "type": "searchset", "total": 9, "entry": []}
     fake.hooks["/fhir/Observation"] = lambda asked: answer(short)
     first = fetch_from(fake, types=("Observation",))
@@ -221,7 +229,10 @@ def test_fewer_resources_than_promised_are_reported_and_asked_for_again(fake: Fa
 
 
 def test_the_servers_remarks_are_counted_not_written(fake: Fake, fetch_from: Fetch, tmp_path: Path) -> None:
-    remark = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning", "diagnostics": "Jane Doe"}]}
+    remark = {
+        "resourceType": "OperationOutcome",
+        "issue": [{"severity": "warning", "diagnostics": "Jane Doe"}],
+    }
     fake.hooks["/fhir/Observation"] = lambda asked: page(fake, None, remark)
     fetched = fetch_from(fake, types=("Observation",))
     assert fetched.remarks == {"warning": 1}
@@ -241,7 +252,10 @@ def test_the_servers_remarks_are_counted_not_written(fake: Fake, fetch_from: Fet
         (b'{"resourceType": "Patient", "name": "Jane Doe"}', "no Bundle"),
         (b'{"resourceType": "Bundle", "entry": {"a": 1}}', "not a list"),
         (b'{"resourceType": "Bundle", "entry": [{"resource": "Jane Doe"}]}', "entry 1: it holds no resource"),
-        (b'{"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "../x"}}]}', "entry 1: it holds no"),
+        (
+            b'{"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "../x"}}]}',
+            "entry 1: it holds no",
+        ),
     ],
 )
 def test_an_answer_that_is_no_search_result_is_refused_without_showing_it(
