@@ -31,7 +31,9 @@ def real_server() -> Iterator[str]:
     if not (REAL / "node_modules" / "@medplum").is_dir():
         pytest.skip("the real FHIR server is not installed; run npm ci in tests/fhir_io/server/real")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([node, "server.mjs"], cwd=REAL, env={"PATH": os.environ["PATH"]}, **pipes) as process:
+    with subprocess.Popen(
+        [node, "server.mjs"], cwd=REAL, env={"PATH": os.environ["PATH"]}, **pipes
+    ) as process:
         assert process.stdout is not None
         port = process.stdout.readline().strip()
         assert port.isdigit(), "the real FHIR server did not start"
@@ -81,7 +83,11 @@ def test_the_server_refuses_what_is_invalid_and_what_leads_nowhere(
 
 
 def test_a_single_bad_resource_is_refused_and_a_good_one_is_not(real_server: str) -> None:
-    for body, status in ((PATIENT, 201), (PATIENT | {"birthDate": "never"}, 400), (PATIENT | {"active": 3}, 400)):
+    for body, status in (
+        (PATIENT, 201),
+        (PATIENT | {"birthDate": "never"}, 400),
+        (PATIENT | {"active": 3}, 400),
+    ):
         assert httpx.post(real_server + "/Patient", json=body, trust_env=False).status_code == status
 
 

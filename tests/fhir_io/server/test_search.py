@@ -32,7 +32,7 @@ def page(server: Fake, following: str | None, *entries: Any) -> Reply:
 def test_all_pages_are_fetched_and_each_resource_is_written_once(
     fake: Fake, fetch_from: Fetch, tmp_path: Path
 ) -> None:
-    """Five observations at two a page are three pages, with the patients and the capabilities five requests."""
+    """Five observations at two a page are three pages; patients and capabilities make five requests."""
     five(fake)
     fetched = fetch_from(fake)
     assert identities(tmp_path / "raw") == [
@@ -199,7 +199,7 @@ def test_a_page_that_was_read_before_ends_the_search(fake: Fake, fetch_from: Fet
 
 
 def test_pages_that_bring_nothing_new_end_the_search(fake: Fake, fetch_from: Fetch) -> None:
-    """A new address each time, the same resource behind it: the first page is new, the next three repeat it."""
+    """A new address each time, the same resource behind it: one page is new, the next three repeat it."""
     count = iter(range(100))
 
     def endless(asked: Asked) -> Reply:

@@ -123,7 +123,7 @@ def test_a_client_that_no_key_opens_is_told_what_to_check(
     guarded: Fake, fetch_from: Fetch, services: BackendServices
 ) -> None:
     guarded.public_keys = KeySet([RSA])
-    with pytest.raises(ServerError, match="refuses .invalid_client.; check --client-id"):
+    with pytest.raises(ServerError, match=r"refuses .invalid_client.; check --client-id"):
         fetch_from(guarded, auth=services)
     assert len(guarded.to("/token")) == 2
 
@@ -134,7 +134,7 @@ def test_refused_scopes_are_an_error_with_the_remedy(
     guarded.hooks["/token"] = lambda asked: answer(
         {"error": "invalid_scope", "error_description": "Jane"}, 400
     )
-    with pytest.raises(ServerError, match="invalid_scope.*--scope") as raised:
+    with pytest.raises(ServerError, match=r"invalid_scope.*--scope") as raised:
         fetch_from(guarded, auth=services)
     assert "Jane" not in str(raised.value)
 
@@ -163,7 +163,7 @@ def test_a_token_endpoint_at_another_origin_must_be_given_by_hand(
 ) -> None:
     path = "/fhir/.well-known/smart-configuration"
     guarded.hooks[path] = lambda asked: answer({"token_endpoint": other.origin + "/token"})
-    with pytest.raises(ServerError, match="another origin.*--token-url"):
+    with pytest.raises(ServerError, match=r"another origin.*--token-url"):
         fetch_from(guarded, auth=services)
     assert other.asked == []
 
@@ -233,7 +233,7 @@ def test_a_redirect_of_a_search_or_job_to_another_origin_is_refused(
     guarded: Fake, other: Fake, fetch_from: Fetch, services: BackendServices, path: str
 ) -> None:
     guarded.hooks[path] = lambda asked: Reply(307, b"", {"Location": other.origin + path})
-    with pytest.raises(ServerError, match="redirects to another origin than http://127.0.0.1:"):
+    with pytest.raises(ServerError, match=r"redirects to another origin than http://127.0.0.1:"):
         fetch_from(guarded, auth=services, bulk=None if path == "/fhir/Patient" else "patient")
     assert other.asked == []
 
@@ -313,7 +313,7 @@ def test_a_file_without_a_key_is_refused(tmp_path: Path, content: bytes) -> None
     path = tmp_path / "keys.json"
     path.write_bytes(content)
     path.chmod(0o600)
-    with pytest.raises(ServerError, match="the key file .* give a JWKS or PEM file"):
+    with pytest.raises(ServerError, match=r"the key file .* give a JWKS or PEM file"):
         read_keys(path)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fhir_io.server import Fetched, Limits, ServerError
+from fhir_io.server import Fetched, Limits, ServerError, fetch
 from fhir_io.server.origins import origins
 from fhir_io.server.pacing import backoff, retry_after
 from tests.fhir_io.server.conftest import Skipping, identities
@@ -138,8 +138,6 @@ def test_an_answer_that_is_no_http_is_an_error(fetch_from: Fetch, fake: Fake, tm
         thread.start()
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         with pytest.raises(ServerError, match="closes the connection without an answer"):
-            from fhir_io.server import fetch
-
             fetch(address, tmp_path / "raw", limits=Limits(attempts=1))
         thread.join()
 
@@ -173,7 +171,7 @@ def test_plain_http_goes_to_this_machine_only_unless_it_is_allowed() -> None:
     for base in ("http://127.0.0.1:8080/fhir", "http://localhost/fhir", "http://[::1]:80/fhir"):
         origins(base)
     for base in ("http://example.org/fhir", "http://127.0.0.1.example.org/", "http://10.0.0.1/"):
-        with pytest.raises(ServerError, match="plain http .* --allow-http"):
+        with pytest.raises(ServerError, match=r"plain http .* --allow-http"):
             origins(base)
         origins(base, allow_http=True)
 
