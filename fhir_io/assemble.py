@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from fhir_io.mapping.times import BirthDate
+from fhir_io.mapping.times import RELATIVE_ZERO, BirthDate, is_relative
 from vht.state import OLDEST_AGE
 
 Row = tuple[str, tuple[Any, ...]]
 """A table's name and the row's values, without the pseudonym and without the version."""
+
+
+NO_DATE = date.min
+"""What the vault keeps as day 0 of a patient whose records give days only: no record has that date."""
 
 
 class Clock:
@@ -28,7 +32,8 @@ class Clock:
 
     def day(self, at: Sequence[Any]) -> float:
         """Days from midnight of day 0 to a moment (ordinal, fraction, half-width)."""
-        return float(at[0] - self.zero + at[1])
+        start = RELATIVE_ZERO if is_relative(at[0]) else self.zero
+        return float(at[0] - start + at[1])
 
     def age(self, ordinal: int) -> int | None:
         """Completed years on a date, 90 for 90 and older; None if unknown or before birth."""
@@ -41,7 +46,7 @@ class Clock:
         return self._age(self.zero)
 
     def _age(self, ordinal: int) -> tuple[int | None, float]:
-        if self._born is None or self._born.latest.toordinal() > ordinal:
+        if self._born is None or is_relative(ordinal) or self._born.latest.toordinal() > ordinal:
             return None, 0.0
         years, uncertainty = self._born.age(date.fromordinal(ordinal))
         return min(max(years, 0), OLDEST_AGE), uncertainty

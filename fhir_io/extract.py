@@ -24,11 +24,12 @@ from fhir_io.mapping.observations import LESION, lost_lesion, read_observation
 from fhir_io.mapping.patients import read_patient
 from fhir_io.mapping.times import Moment, Span, moment, version_rank
 from fhir_io.read import Json, Place, Record
-from fhir_io.reasons import Reason
+from fhir_io.reasons import Note, Reason
 from fhir_io.references import contained, names_of, reference_names
 from fhir_io.select import CLINICAL_TYPES, NEEDED_TYPES, public_type, status_reason
 from fhir_io.validate import Level, Validator
 from fhir_io.versions import Declared, Versions, to_r4
+from fhir_io.vocabulary import is_computed
 
 When = tuple[int, float, float]
 """A moment as data: proleptic Gregorian ordinal, fraction of the day, half-width in days."""
@@ -36,10 +37,11 @@ When = tuple[int, float, float]
 
 @dataclass(frozen=True)
 class Codes:
-    """What codes and clocks mean."""
+    """What codes, clocks and marks mean."""
 
     tables: Tables
     assume_zone: str | None
+    accept_predictions: bool
 
 
 At = tuple[str, int, int]
@@ -56,6 +58,7 @@ class Options:
         consents: whether Consents are read.
         codes: tables of codes of the user, over ours.
         assume_zone: the zone of times that name none; None: they are not used.
+        accept_predictions: take what is marked as computed for measured.
     """
 
     validation: Level = "shape"
@@ -63,6 +66,7 @@ class Options:
     consents: bool = False
     codes: tuple[Path, ...] = ()
     assume_zone: str | None = None
+    accept_predictions: bool = False
 
 
 @dataclass(slots=True)
@@ -106,7 +110,7 @@ class Extractor:
     """Reads units with one validator, which remembers the shapes that it has seen."""
 
     def __init__(self, options: Options):
-        self._codes = Codes(Tables.load(options.codes), options.assume_zone)
+        self._codes = Codes(Tables.load(options.codes), options.assume_zone, options.accept_predictions)
         self._validator = Validator(options.validation)
         self._versions = Versions(options.fhir_version)
         self._types = NEEDED_TYPES | {"Consent"} if options.consents else NEEDED_TYPES
@@ -150,7 +154,7 @@ class Extractor:
 
 
 def _take_patient(out: Extract, resource: Json, record: Record, valid: Valid, codes: Codes) -> None:
-    reason = status_reason(resource)
+    reason = status_reason(resource, accept_predictions=codes.accept_predictions)
     facts = None if reason else read_patient(resource, record.full_url)
     if facts is None:
         _refuse(out, resource, record.place, reason or Reason.NO_IDENTITY)
@@ -177,7 +181,7 @@ def _take_patient(out: Extract, resource: Json, record: Record, valid: Valid, co
 
 
 def _take_medication(out: Extract, resource: Json, record: Record, valid: Valid, codes: Codes) -> None:
-    reason = status_reason(resource)
+    reason = status_reason(resource, accept_predictions=codes.accept_predictions)
     code = reason or medication_concepts(resource.get("code"), codes.tables)
     if not isinstance(code, Reason) and not valid():
         code = Reason.INVALID
@@ -194,7 +198,8 @@ def _take_clinical(
     known: dict[tuple[str, ...], int],
     codes: Codes,
 ) -> None:
-    kind, reason = resource["resourceType"], status_reason(resource)
+    kind = resource["resourceType"]
+    reason = status_reason(resource, accept_predictions=codes.accept_predictions)
     content: list[Any] | Reason
     last: int | None = None
     medication: list[str] = []
@@ -290,8 +295,9 @@ def _observation(
     findings = [(f.concept, f.present) for f in reading.findings]
     reasons = [r.code for r in reading.reasons]
     useful = not reading.empty
-    at, assumed = _when(reading.at), reading.at.zone_assumed
-    content = [at, values, intervals, findings, reading.site, reasons, useful, assumed]
+    notes = [Note.ZONE_ASSUMED.code] if reading.at.zone_assumed else []
+    notes += [Note.PREDICTION_ACCEPTED.code] if is_computed(resource) else []
+    content = [_when(reading.at), values, intervals, findings, reading.site, reasons, useful, notes]
     return content, reading.at.ordinal if useful else None
 
 

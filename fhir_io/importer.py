@@ -76,6 +76,7 @@ def import_records(
     consent: Policy | None = None,
     codes: Sequence[Path] = (),
     assume_zone: str | None = None,
+    accept_predictions: bool = False,
     source_name: str = "default",
     scratch: Path | None = None,
 ) -> ImportReport:
@@ -98,6 +99,7 @@ def import_records(
             Who withdrew is erased from the store and kept out.
         codes: tables of codes of one's own, over ours.
         assume_zone: the time zone of times that name none; None: they are not used.
+        accept_predictions: take what is marked as simulated, derived or imputed for measurements.
         source_name: label of the source; ids are told apart and corrections are found within it.
         scratch: private folder for what is known while the import runs, such as the keys folder.
 
@@ -115,7 +117,9 @@ def import_records(
     keys = SourceKeys(pseudonymiser, source_name)
     tables = Tables.load(codes).digest
     plan = _plan(Path(source), keys, Quarantine(store.folder), retry_unused, tables)
-    options = Options(validation, fhir_version, consent is not None, tuple(codes), assume_zone)
+    options = Options(
+        validation, fhir_version, consent is not None, tuple(codes), assume_zone, accept_predictions
+    )
     with _private_folder(scratch) as folder:
         spool = Spool(folder, keys)
         try:

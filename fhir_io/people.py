@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fhir_io.reasons import Reason
-from fhir_io.spool import Spool, split_names
+from fhir_io.spool import EXPORTED, ID_ALONE, Spool, split_names
 
 NOBODY = ""
 """Stands for a subject that no patient answers to."""
@@ -27,7 +27,8 @@ def settle_patients(spool: Spool) -> None:
     """
     spool.execute(
         "CREATE TABLE person (id TEXT PRIMARY KEY, number INT, file INT, unit TEXT, place INT, inner INT,"
-        " sex TEXT, born_first INT, born_last INT, vital TEXT, died_ordinal INT, died_fraction REAL)"
+        " sex TEXT, born_first INT, born_last INT, vital TEXT, died_ordinal INT, died_fraction REAL,"
+        " exported INT)"
     )
     refused: list[tuple[Any, ...]] = []
     strangers: list[tuple[str, int]] = []
@@ -149,7 +150,7 @@ def _agree(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
 
     A bare resource id is unique in one server only: then both must be known and the same.
     """
-    if one[15]:
+    if one[15] == ID_ALONE:
         return one[7] is not None and one[6:9] == other[6:9]
     born = None in (one[7], other[7]) or (one[7] <= other[8] and other[7] <= one[8])
     return born and ("unknown" in (one[6], other[6]) or one[6] == other[6])
@@ -161,7 +162,7 @@ def _person(person: str, rows: list[tuple[Any, ...]]) -> tuple[Any, ...]:
     dated = [row[7:9] for row in rows if row[7] is not None]
     born = min(dated, key=lambda b: b[1] - b[0], default=(None, None))
     vital = max(rows, key=lambda row: (row[9] == "deceased", row[10] is not None, row[9] == "alive"))
-    return person, *first[:5], sex, *born, *vital[9:12]
+    return person, *first[:5], sex, *born, *vital[9:12], first[15] == EXPORTED
 
 
 def _refusal(row: tuple[Any, ...], reason: Reason) -> tuple[Any, ...]:
@@ -174,7 +175,7 @@ def _write(
     refused: list[tuple[Any, ...]],
     strangers: list[tuple[str, int]],
 ) -> None:
-    spool.database.executemany("INSERT INTO person VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", persons)
+    spool.database.executemany("INSERT INTO person VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", persons)
     spool.refuse(refused)
     spool.database.executemany("UPDATE patient SET person = ? WHERE number = ?", strangers)
     for rows in (persons, refused, strangers):

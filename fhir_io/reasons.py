@@ -14,6 +14,7 @@ class Reason(Enum):
     MODIFIED_MEANING = "It carries implicitRules or a modifierExtension, which may change its meaning."
     ENTERED_IN_ERROR = "It was marked as entered in error."
     NOT_FINAL = "Its status does not say that the result is final, amended or corrected."
+    SIMULATED = "It is marked as simulated, derived or imputed: a prediction, not a measurement."
     NOT_DONE = "Its status says that it did not happen or is only planned."
     NOT_CONFIRMED = "The condition is refuted, provisional, differential or unconfirmed."
     NOT_AN_ORDER = "It is a proposal, a plan or an instruction not to perform."
@@ -50,6 +51,7 @@ class Reason(Enum):
     CONFLICTING_PATIENT = "Another patient with the same identifier has another date of birth or sex."
     MERGED = "Patient.link says that the patient is the same person as another one."
     NO_CONSENT = "The patient has not consented, or has withdrawn consent, to this use."
+    MIXED_TIME = "It has a calendar date, but this patient's days count from a day 0 without one."
     NO_EVENTS = "No dated record of this patient could be used, so there is no day 0."
 
     @property
@@ -71,6 +73,7 @@ class Note(Enum):
     SUM_NOT_DERIVED = "Date on which a lesion could not be used: no sum of diameters was derived."
     SHARED_ID = "Ids that two patients of the source share: read as different resources."
     ZONE_ASSUMED = "Time of day without a zone, taken as the clock of the zone that was given."
+    PREDICTION_ACCEPTED = "Prediction that was taken for a measurement, since that was asked for."
     EXPORT_ERRORS = "Error files that the bulk export's manifest lists."
 
     @property

@@ -13,6 +13,7 @@ from fhir.resources import R4B
 
 from fhir_io.read import Json
 from fhir_io.reasons import Reason
+from fhir_io.vocabulary import is_computed
 
 CLINICAL_TYPES = frozenset(
     {
@@ -87,10 +88,19 @@ def public_type(kind: str) -> str:
     return kind if known else "other"
 
 
-def status_reason(resource: Json) -> Reason | None:
-    """Why the status, intent or modifiers of a needed resource keep it out; None if they do not."""
+def status_reason(resource: Json, *, accept_predictions: bool = False) -> Reason | None:
+    """Why the status, intent, modifiers or marks of a needed resource keep it out; None if they do not.
+
+    What is marked as computed (simulated, derived, imputed) is no measurement. With ``accept_predictions`` it
+    is taken for one, and a preliminary Observation counts then, for that is what a prediction is.
+    """
     if resource.get("implicitRules") or resource.get("modifierExtension"):
         return Reason.MODIFIED_MEANING
+    computed = is_computed(resource)
+    if computed and not accept_predictions:
+        return Reason.SIMULATED
+    if computed and resource["resourceType"] == "Observation" and resource.get("status") == "preliminary":
+        return None
     kind = resource["resourceType"]
     if kind == "Condition":
         verification = code_in(resource.get("verificationStatus"), VERIFICATION_SYSTEM)

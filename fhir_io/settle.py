@@ -16,9 +16,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from fhir_io.assemble import Clock, rows_of
+from fhir_io.assemble import NO_DATE, Clock, rows_of
 from fhir_io.corrections import Rank, Versions, scoped
 from fhir_io.identities import EnrolmentLike
+from fhir_io.mapping.times import is_relative
 from fhir_io.people import NOBODY
 from fhir_io.reasons import Note, Reason
 from fhir_io.spool import Spool, content_of, split_names
@@ -162,8 +163,9 @@ class Settlement:
             if facts is not None:
                 self._refuse_patient(facts, stop)
             return
-        current = [draft for draft in drafts if self._counts(draft, person, drafts)]
         before = self._enrolled(person)
+        current = [draft for draft in drafts if self._counts(draft, person, drafts)]
+        current, relative = self._on_one_axis(current, before, exported=facts is not None and bool(facts[12]))
         latest = max((d.last for d in current if d.last is not None), default=None)
         if latest is None and before is None:
             for draft in current:
@@ -171,8 +173,11 @@ class Settlement:
             if facts is not None:
                 self._refuse_patient(facts, Reason.NO_EVENTS)
             return
-        born = (facts[7], facts[8]) if facts is not None and facts[7] is not None else None
-        zero = before.day_zero if before is not None else date.fromordinal(latest or 1)
+        born = (facts[7], facts[8]) if facts is not None and facts[7] is not None and not relative else None
+        if before is not None:
+            zero = before.day_zero
+        else:
+            zero = NO_DATE if relative else date.fromordinal(latest or 1)
         enrolment = self._enrol(person, zero, born)
         self._spool.execute("INSERT INTO enrolled VALUES (?)", (person,))
         clock = Clock(enrolment.day_zero.toordinal(), born or enrolment.born)
@@ -181,6 +186,26 @@ class Settlement:
             self.tally.used["Patient"] += 1
             self._patient_row(person, facts, enrolment, clock, held)
         self._facts(person, current, clock, held)
+
+    def _on_one_axis(
+        self, drafts: list[Draft], before: EnrolmentLike | None, *, exported: bool
+    ) -> tuple[list[Draft], bool]:
+        """Drafts of the kind of time that the person's axis has, and whether that is relative days.
+
+        A record that was exported gives days from a day 0 that nobody here knows; a calendar date cannot be
+        placed beside them, nor they beside dates. The others are refused.
+        """
+        if before is not None:
+            relative = before.day_zero == NO_DATE
+        else:
+            relative = exported or any(is_relative(o) for draft in drafts for o in _ordinals(draft))
+        kept = []
+        for draft in drafts:
+            if all(is_relative(ordinal) == relative for ordinal in _ordinals(draft)):
+                kept.append(draft)
+            else:
+                self._refuse(draft, Reason.MIXED_TIME)
+        return kept, relative
 
     def _counts(self, draft: Draft, person: str, drafts: Sequence[Draft]) -> bool:
         """Whether a draft is the newest word of its resource; refuses it otherwise."""
@@ -251,7 +276,7 @@ class Settlement:
             if content[4]:
                 tally.notes[Note[content[4].upper()]] += 1
             return
-        _, values, intervals, findings, _, reasons, useful, assumed = content
+        _, values, intervals, findings, _, reasons, useful, notes = content
         if not useful:
             self._refuse(draft, _telling(reasons))
             return
@@ -260,8 +285,7 @@ class Settlement:
         tally.values.update(value[0] for value in values)
         tally.intervals.update(interval[0] for interval in intervals)
         tally.events.update("conditions" if present else "absences" for _, present in findings)
-        if assumed:
-            tally.notes[Note.ZONE_ASSUMED] += 1
+        tally.notes.update(Note[note.upper()] for note in notes)
         texts = sum(bool(value[2]) for value in values)
         if texts:
             tally.notes[Note.UNIT_FROM_TEXT] += texts
@@ -388,6 +412,12 @@ def _draft(row: tuple[Any, ...]) -> Draft:
         record,
         (updated, version),
     )
+
+
+def _ordinals(draft: Draft) -> list[int]:
+    """Ordinals of the moments of a draft."""
+    moments = [draft.content[0]] if draft.kind == "Observation" else draft.content[2:4]
+    return [moment[0] for moment in moments if moment is not None]
 
 
 def _content(row: tuple[str, tuple[Any, ...]]) -> tuple[Any, ...]:

@@ -18,10 +18,14 @@ import orjson
 from fhir_io.extract import Extract
 from fhir_io.mapping.patients import BARE_ID
 from fhir_io.reasons import Reason
+from fhir_io.vocabulary import PSEUDONYM
 from privacy import Identity
 
 CACHE_KIB = 48 * 1024
 """Memory that SQLite may use for pages; the rest of its sorting and joining is on the disk."""
+
+ID_ALONE, EXPORTED = 1, 2
+"""Labels of patients: known by the id of a resource alone; known by a pseudonym that an export gave."""
 
 _UNIQUE_LENGTH = 32
 """Characters of an id from which on it is taken for unique in the world: those of a UUID or a digest."""
@@ -31,7 +35,7 @@ CREATE TABLE refused (number INTEGER PRIMARY KEY, file INT, unit TEXT, place INT
     reason TEXT);
 CREATE TABLE patient (number INTEGER PRIMARY KEY, file INT, unit TEXT, place INT, inner INT, person TEXT,
     sex TEXT, born_first INT, born_last INT, vital TEXT, died_ordinal INT, died_fraction REAL, record BLOB,
-    updated REAL, version INT, bare INT, since REAL);
+    updated REAL, version INT, label INT, since REAL);
 CREATE TABLE consent (number INTEGER PRIMARY KEY, file INT, unit TEXT, place INT, inner INT, names BLOB,
     content BLOB);
 CREATE TABLE name (hash BLOB, file INT, number INT);
@@ -174,7 +178,7 @@ class Spool:
             since = self._keyed.suppressed_since(identity)
             born_days, died_at = born or (None, None), died[:2] if died else (None, None)
             facts = (self._keyed.pseudonym(identity), sex, *born_days, vital, *died_at, key, *version)
-            patients.append((number, extract.file, *at, *facts, system == BARE_ID, since))
+            patients.append((number, extract.file, *at, *facts, _label(system), since))
             names += [(self._keyed.name(name), extract.file, number) for name in known_as]
             links += [(number, kind, self._names(others)) for kind, others in linked]
         self._many("INSERT INTO patient VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", patients)
@@ -205,6 +209,11 @@ class Spool:
     def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         if rows:
             self.database.executemany(statement, rows)
+
+
+def _label(system: str) -> int:
+    """What kind of identity a system gives: one server's alone, an export's, or neither."""
+    return {BARE_ID: ID_ALONE, PSEUDONYM: EXPORTED}.get(system, 0)
 
 
 def _is_weak(resource: str) -> bool:

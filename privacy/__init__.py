@@ -9,6 +9,7 @@ nothing else of the toolkit.
 from privacy.errors import KeysError, PrivacySafeError, Suppressed, UnusableIdentity, VaultError
 from privacy.keys import create_keys, open_keys
 from privacy.pseudonyms import Identity, Pseudonymiser
+from privacy.recipients import recipient_pseudonyms
 from privacy.vault import Enrolment
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "VaultError",
     "create_keys",
     "open_keys",
+    "recipient_pseudonyms",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from vht.cli import main
 
 PROTOCOL = Path(__file__).resolve().parents[1] / "trials" / "examples" / "sunitinib_gist.yaml"
 PATIENTS = 14
+HEXADECIMAL = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{64}\b"
+"""UUIDs and digests: among tens of thousands some hold the five digits of a day number by chance."""
 
 
 @dataclass
@@ -136,6 +139,42 @@ def test_no_planted_identifier_is_in_anything_that_was_written(job: Job) -> None
 
 def test_no_planted_identifier_was_printed(job: Job) -> None:
     assert job.scanner.scan_bytes(job.printed.encode()) == []
+
+
+@pytest.mark.parametrize("version", ["R4", "R5"])
+def test_an_export_of_the_run_holds_no_identifier_and_no_pseudonym(
+    job: Job, tmp_path: Path, version: str, command: Command
+) -> None:
+    """Neither what was planted in the records nor what the project calls its patients, nor a calendar day."""
+    words = (
+        "--keys",
+        job.folder / "keys",
+        "--recipient",
+        "registry",
+        "--authorised",
+        "Test",
+        "--fhir",
+        version,
+    )
+    for source in ("run", "states"):
+        code, shown, error = command(
+            "export", job.folder / source, "--out", tmp_path / f"{source}.json", *words
+        )
+        assert code == 0, error
+        assert f"resources of FHIR {version}" in shown
+    bundle = json.loads((tmp_path / "run.json").read_bytes())
+    kinds = [entry["resource"]["resourceType"] for entry in bundle["entry"]]
+    assert kinds.count("Patient") == 3 * PATIENTS  # people, and a twin of each in both arms
+    assert kinds.count("ResearchSubject") == 2 * PATIENTS
+    assert (kinds.count("Evidence") > 0) == (version == "R5")
+    patients = Store(job.folder / "states").cohort().patients
+    secrets = [*job.tokens, *(p.removeprefix("v1-") for p in patients["pseudonym"])]
+    secrets += [str(number) for number in patients["study_number"]]
+    scanner = LeakScanner(secrets)
+    for source in ("run", "states"):
+        text = (tmp_path / f"{source}.json").read_text()
+        assert scanner.scan_bytes(re.sub(HEXADECIMAL, "", text).encode()) == []
+    assert scanner.scan_bytes(f"{secrets[-1]} beside {text}".encode()) != []
 
 
 def test_the_vault_hides_what_it_keeps(job: Job) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from vht.commands import models, patients, records, servers, trial
+from vht.commands import export, models, patients, records, servers, trial
 from vht.commands.console import err, plain
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (records, servers, trial, models, patients):
+for commands in (records, servers, trial, models, patients, export):
     commands.register(app)
 
 
@@ -46,6 +46,7 @@ def main() -> None:
 
 def _explain(error: Exception) -> int:
     from fhir_io import FhirImportError, SampleError
+    from fhir_io.export.errors import ExportError
     from organ_models.catalogue import UnknownModel
     from organ_models.engines import EngineError
     from privacy import PrivacySafeError
@@ -68,6 +69,7 @@ def _explain(error: Exception) -> int:
     known = (
         FhirImportError,
         SampleError,
+        ExportError,
         PrivacySafeError,
         ProtocolError,
         RunError,

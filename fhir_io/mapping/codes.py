@@ -13,7 +13,9 @@ from typing import Any
 from fhir_io.mapping.code_rows import AnswerRow, ConceptRow, QuantityRow
 from fhir_io.mapping.code_tables import Question, Tables
 from fhir_io.reasons import Reason
+from fhir_io.vocabulary import QUANTITY
 from vht.concepts import CONCEPTS, Kind
+from vht.quantities import QUANTITIES
 
 LOINC = "http://loinc.org"
 CERTAINTY = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
@@ -55,7 +57,7 @@ def asked(concept: Any, tables: Tables) -> Asked | Reason:
     situation = False
     for uri, code in codings(concept):
         key = tables.system(uri), code.strip()
-        row = tables.quantities.get(key)
+        row = own_row(code) if uri == QUANTITY else tables.quantities.get(key)
         if row is not None and not row.ignore:
             rows.setdefault(row.quantity, row)
         question = tables.questions.get(key)
@@ -88,6 +90,14 @@ def concept_row(concept: Any, kind: Kind, tables: Tables) -> ConceptRow | Reason
         classes = {CONCEPTS[name].drug_class for row in rows for name in row.concepts if not _is_class(name)}
         rows = [row for row in rows if not (row.concepts and set(row.concepts) <= classes)]
     return rows[0] if len(rows) == 1 else Reason.AMBIGUOUS_CODE
+
+
+def own_row(code: str) -> QuantityRow | None:
+    """The row of our own code of a quantity, which exports carry: its name."""
+    known = QUANTITIES.get(code)
+    if known is None:
+        return None
+    return QuantityRow(system=QUANTITY, code=code, quantity=code, unit=known.unit, source="vht.quantities")
 
 
 def _is_class(name: str) -> bool:

@@ -10,6 +10,7 @@ A year or a month is a :class:`Span` of days, never its first day.
 from __future__ import annotations
 
 import calendar
+import math
 import re
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -19,6 +20,7 @@ from zoneinfo import ZoneInfo
 from fhir_io.errors import FhirImportError
 from fhir_io.read import Json
 from fhir_io.reasons import Reason
+from fhir_io.vocabulary import relative_day
 
 _DATE_TIME = re.compile(
     r"(?P<year>[0-9]{4})(-(?P<month>[0-9]{2})(-(?P<day>[0-9]{2})"
@@ -26,6 +28,11 @@ _DATE_TIME = re.compile(
     r"(?P<zone>Z|[+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)?)?)?)?"
 )
 _SECONDS_PER_DAY = 86_400.0
+
+RELATIVE_ZERO = 10_000_000
+"""Ordinal of day 0 where a record gives days from it and no date. It lies far beyond the calendar, so that an
+ordinal tells by itself which of the two it is."""
+_FARTHEST_DAY = 100_000
 
 
 Precision = Literal["time", "day", "month", "year"]
@@ -37,6 +44,7 @@ class Moment:
 
     ``precision`` tells a date alone (``day``, fraction 0) from one with a time of day (``time``);
     ``zone_assumed`` tells that the record gave no zone. Neither makes two moments differ.
+    What was given in days from day 0 has an ordinal beyond the calendar and no ``calendar_date``.
     """
 
     ordinal: int
@@ -49,8 +57,9 @@ class Moment:
         return date.fromordinal(self.ordinal)
 
     def day_after(self, zero: date) -> float:
-        """Days from midnight of ``zero``."""
-        return self.ordinal - zero.toordinal() + self.fraction
+        """Days from midnight of ``zero``; of a relative moment, the days that it was given in."""
+        start = RELATIVE_ZERO if is_relative(self.ordinal) else zero.toordinal()
+        return self.ordinal - start + self.fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +154,12 @@ def period(element: Any) -> tuple[Any, Any]:
 def observed_at(resource: Json, assume_zone: str | None = None) -> Moment | Reason:
     """When an Observation was true: effectiveDateTime, Instant, Period (start, else end) or Timing.
 
-    Of a Timing, its one event, else the start or end of its bounds; several events are no one time.
-    ``issued`` says when a result was published and is not taken for it.
+    ``issued`` says when a result was published and is not taken for it. What was exported has a day
+    relative to day 0 in place of all these.
     """
+    day = relative_day(resource)
+    if day is not None:
+        return _relative(day)
     start, end = period(resource.get("effectivePeriod"))
     timing = resource.get("effectiveTiming")
     timed: list[Any] = []
@@ -165,6 +177,20 @@ def observed_at(resource: Json, assume_zone: str | None = None) -> Moment | Reas
         *timed,
         assume_zone=assume_zone,
     )
+
+
+def is_relative(ordinal: int) -> bool:
+    """Whether the ordinal of a moment counts from day 0 and is no date."""
+    return ordinal > date.max.toordinal()
+
+
+def _relative(day: Any) -> Moment | Reason:
+    if isinstance(day, bool) or not isinstance(day, int | float) or not abs(day) < _FARTHEST_DAY:
+        return Reason.MALFORMED_DATE
+    whole = math.floor(day)
+    if whole + (day - whole) != day:  # rounding: a small negative day would not come out as it went in
+        whole = math.trunc(day)
+    return Moment(RELATIVE_ZERO + whole, day - whole)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,9 @@ def import_records(
         list[str] | None,
         typer.Option(help="Read again only what was not used for this reason, after a table changed."),
     ] = None,
+    accept_predictions: Annotated[
+        bool, typer.Option("--accept-predictions", help="Take what is marked as simulated for measurements.")
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that read.")] = 1,
     explain: Annotated[
         str | None, typer.Option(help="Say what happens to a code, or system|code, and import nothing.")
@@ -112,6 +115,7 @@ def import_records(
             consent=consent.value if consent else None,
             codes=codes or (),
             assume_zone=assume_zone,
+            accept_predictions=accept_predictions,
             source_name=source_name,
             scratch=keys,
         )

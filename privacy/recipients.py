@@ -1,0 +1,41 @@
+"""Names that patients go by with one recipient of an export."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable
+
+from privacy.derivation import KEY_VERSION, Keys, length_prefixed
+from privacy.pseudonyms import Identity
+
+_NAME_BYTES = 20
+
+
+def recipient_pseudonyms(keys: Keys, recipient: str, project: str = "default") -> Callable[[str], str]:
+    """How one recipient gets to know patients: a name for each pseudonym of the project.
+
+    The same patient has the same name with one recipient, and names with two recipients cannot be linked
+    without the key, for each recipient has a key of its own. A name cannot be turned back.
+
+    Args:
+        keys: the project's keys.
+        recipient: who gets the data; white space around it does not count, letter case does.
+        project: as for the pseudonyms.
+
+    Returns:
+        A function from a pseudonym to a name: ``r``, key version, and 160 bits of HMAC-SHA-256 in base32.
+
+    Raises:
+        UnusableIdentity: the recipient is empty or is not valid Unicode.
+    """
+    parties = Identity(project, recipient)  # normalises both
+    key = keys.derive("recipient", project=parties.system)
+    own = hmac.digest(key, length_prefixed(parties.value), hashlib.sha256)
+
+    def named(pseudonym: str) -> str:
+        digest = hmac.digest(own, length_prefixed(pseudonym), hashlib.sha256)[:_NAME_BYTES]
+        return f"r{KEY_VERSION}-{base64.b32encode(digest).decode('ascii').lower()}"
+
+    return named
