@@ -59,7 +59,7 @@ class _Plan:
     units: list[Unit]
     keys: list[FileKey]
     wanted: Wanted | None
-    tables: str
+    tables: Tables
 
 
 def import_records(
@@ -115,7 +115,7 @@ def import_records(
         raise ValueError("an import needs at least one worker")
     check_zone(assume_zone)
     keys = SourceKeys(pseudonymiser, source_name)
-    tables = Tables.load(codes).digest
+    tables = Tables.load(codes)
     plan = _plan(Path(source), keys, Quarantine(store.folder), retry_unused, tables)
     options = Options(
         validation, fhir_version, consent is not None, tuple(codes), assume_zone, accept_predictions
@@ -134,7 +134,7 @@ def import_records(
 
 
 def _plan(
-    source: Path, keys: SourceKeys, quarantine: Quarantine, retry_unused: Collection[Reason], tables: str
+    source: Path, keys: SourceKeys, quarantine: Quarantine, retry_unused: Collection[Reason], tables: Tables
 ) -> _Plan:
     files = open_source(source)
     made = units(files, UNIT_BYTES)
@@ -251,6 +251,7 @@ def _store(
             writer,
             enrol=pseudonymiser.enrol,
             enrolled=pseudonymiser.enrolled,
+            absent_unless_recorded=plan.tables.absent_unless_recorded,
             refused_persons={**_merged(spool), **consent.refused},
             name_length=KEYED_BYTES,
         )
@@ -333,7 +334,7 @@ def _report(spool: Spool, plan: _Plan, tally: Tally, writer: ShardWriter, retrac
         deletions=spool.deletions,
         files=files,
         files_ignored=plan.files.ignored,
-        tables=plan.tables,
+        tables=plan.tables.digest,
         versions=dict(sorted(Counter(" and ".join(sorted(v)) for v in spool.versions.values() if v).items())),
     )
 

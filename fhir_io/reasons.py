@@ -71,6 +71,7 @@ class Note(Enum):
     NO_BIRTH_DATE = "No usable date of birth: age is not known."
     UNIT_FROM_TEXT = "Unit read from its text, since the unit had no usable code."
     SUM_NOT_DERIVED = "Date on which a lesion could not be used: no sum of diameters was derived."
+    TAKEN_AS_ABSENT = "Condition that a rule of the site takes as absent where it is not recorded."
     SHARED_ID = "Ids that two patients of the source share: read as different resources."
     ZONE_ASSUMED = "Time of day without a zone, taken as the clock of the zone that was given."
     PREDICTION_ACCEPTED = "Prediction that was taken for a measurement, since that was asked for."

@@ -23,6 +23,7 @@ from fhir_io.mapping.times import is_relative
 from fhir_io.people import NOBODY
 from fhir_io.reasons import Note, Reason
 from fhir_io.spool import Spool, content_of, split_names
+from vht.state import SITE_RULE
 from vht.store import ShardWriter, Store
 from vht.tables import FACTS, STORED, TABLES
 from vht.visible import LESION, sums_of_lesions
@@ -81,6 +82,7 @@ class Settlement:
         store, writer: where rows are held and where they go.
         enrol: (person, day zero if new, born) to the enrolment.
         enrolled: the enrolment of a person of earlier imports, or None.
+        absent_unless_recorded: conditions that a site takes as absent where they are not recorded.
         refused_persons: why all of a person is not used, where that is so.
         name_length: of hashed names in bytes.
     """
@@ -95,11 +97,12 @@ class Settlement:
         enrol: Callable[[str, date, tuple[int, int] | None], EnrolmentLike],
         enrolled: Callable[[str], EnrolmentLike | None],
         refused_persons: Mapping[str, Reason],
+        absent_unless_recorded: Sequence[str],
         name_length: int,
     ):
         self._spool, self._versions, self._store, self._writer = spool, versions, store, writer
         self._enrol, self._enrolled, self._refused_persons = enrol, enrolled, refused_persons
-        self._length = name_length
+        self._length, self._taken_as_absent = name_length, absent_unless_recorded
         self._medications = spool.count("medication") > 0
         if self._medications:
             spool.execute("CREATE INDEX medication_index ON medication_name (hash, file)")
@@ -266,6 +269,15 @@ class Settlement:
                 if name == "intervals" and row[0] == LESION:
                     lost.add(int(row[3] // 1))
         self._count_sums(lesions, lost)
+        self._apply_site_rules(person, held)
+
+    def _apply_site_rules(self, person: str, held: Held) -> None:
+        """Absences by rule; readers see them only where nothing is recorded, now or later."""
+        for concept in self._taken_as_absent:
+            row = concept, None, SITE_RULE
+            if not _contains(held.contents.get(None), [("absences", *row)]):
+                self._rows.setdefault("absences", []).append((person, *row, None, 0.0, 0))
+            self.tally.notes[Note.TAKEN_AS_ABSENT] += 1
 
     def _use(self, draft: Draft) -> None:
         """Count what a used resource gives; one that gives no value keeps its reason."""

@@ -78,9 +78,12 @@ class Cohort:
         return daily.groupby("pseudonym").last().rename(quantity)
 
     def with_condition(self, concept: str) -> list[str]:
-        """Pseudonyms of patients who have the condition, without a recorded end, in order."""
-        rows = self.conditions
+        """Pseudonyms of patients who have the condition, without a recorded end or later denial, in order."""
+        rows, denials = self.conditions, self.absences
         active = rows[(rows["concept"] == concept) & rows["end_day"].isna()]
+        denied = denials[denials["concept"] == concept].groupby("pseudonym")["day"].max()
+        since = denied.reindex(active["pseudonym"]).to_numpy(dtype=float)
+        active = active[~(active["start_day"].to_numpy(dtype=float) < since)]
         return sorted(active["pseudonym"].unique())
 
     def select(self, pseudonyms: Iterable[str]) -> Cohort:

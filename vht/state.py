@@ -13,6 +13,9 @@ Sex = Literal["female", "male", "other", "unknown"]
 Origin = Literal["recorded", "derived", "imputed"]
 VitalStatus = Literal["alive", "deceased", "unknown"]
 Basis = Literal["recorded", "site_rule"]
+Status = Literal["present", "absent", "taken_as_absent", "not_recorded"]
+
+SITE_RULE: Basis = "site_rule"
 Pseudonym = Annotated[str, Field(pattern=r"^v[0-9]+-[a-z2-7]{32}$")]
 
 OLDEST_AGE = 90
@@ -132,5 +135,20 @@ class PatientState(_Closed):
         return max(seen, key=lambda o: o.day) if seen else None
 
     def has(self, concept: str) -> bool:
-        """Whether the record holds a condition that has no recorded end."""
-        return any(c.concept == concept and c.end_day is None for c in self.conditions)
+        """Whether the record holds a condition that has no recorded end and was not denied since."""
+        return self.status(concept) == "present"
+
+    def status(self, concept: str) -> Status:
+        """What is known of a condition at the end of the record.
+
+        ``taken_as_absent`` rests on a rule of the site alone and is shown as "not recorded, taken as absent".
+        What is not recorded, or has ended, is ``not_recorded``: nothing says that it is absent.
+        """
+        denied = [a for a in self.absences if a.concept == concept]
+        latest = max((a.day for a in denied if a.day is not None), default=float("-inf"))
+        ongoing = [c.start_day for c in self.conditions if c.concept == concept and c.end_day is None]
+        if any(start is None or start >= latest for start in ongoing):
+            return "present"
+        if any(a.basis == "recorded" for a in denied):
+            return "absent"
+        return "taken_as_absent" if denied else "not_recorded"

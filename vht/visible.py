@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vht.quantities import quantity
+from vht.state import SITE_RULE
 from vht.tables import EVENTS, FACTS, TABLES, order
 
 LESION = "target_lesion_diameter"
@@ -42,6 +43,7 @@ def visible(shards: Mapping[str, Sequence[pa.Table]]) -> dict[str, pa.Table]:
     for name in FACTS:
         table = current[name].select(TABLES[name].names) if name in current else TABLES[name].empty_table()
         tables[name] = _moved(table, name, into, shift) if moves else table
+    tables["absences"] = _without_needless_rules(tables["absences"], tables["conditions"])
     tables["observations"] = _with_sums(tables["observations"], tables["intervals"])
     tables["patients"] = _latest_patients(held.get("patients"), set(into))
     return {name: tables[name].sort_by(order(name)) for name in TABLES}
@@ -171,6 +173,18 @@ def _with_sums(observations: pa.Table, intervals: pa.Table) -> pa.Table:
                 }
             )
     return pa.concat_tables([observations, pa.Table.from_pylist(rows, schema=observations.schema)])
+
+
+def _without_needless_rules(absences: pa.Table, conditions: pa.Table) -> pa.Table:
+    """A rule of the site counts only where nothing of the condition is recorded."""
+    frame = absences.to_pandas()
+    by_rule = frame["basis"] == SITE_RULE
+    if not by_rule.any():
+        return absences
+    keys = ["pseudonym", "concept"]
+    known = pd.concat([conditions.select(keys).to_pandas(), frame.loc[~by_rule, keys]])
+    recorded = pd.MultiIndex.from_frame(frame[keys]).isin(pd.MultiIndex.from_frame(known))
+    return pa.Table.from_pandas(frame[~(by_rule & recorded)], schema=absences.schema, preserve_index=False)
 
 
 def _latest_patients(held: pa.Table | None, merged: set[str]) -> pa.Table:

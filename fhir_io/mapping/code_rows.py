@@ -218,6 +218,16 @@ class SpellingRow(_Closed):
     source: Text
 
 
+class AbsenceRow(_Closed):
+    """A site's rule: a patient of whom the condition is not recorded is taken not to have it.
+
+    No table of ours has one. ``source`` says on what the site bases it (all diagnoses are coded there, say).
+    """
+
+    concept: ConceptName
+    source: Text
+
+
 class CodeTable(_Closed):
     """One file of codes; see the head of this module."""
 
@@ -231,6 +241,7 @@ class CodeTable(_Closed):
     procedures: tuple[ConceptRow, ...] = ()
     answers: tuple[QuestionRow, ...] = ()
     spellings: tuple[SpellingRow, ...] = ()
+    absent_unless_recorded: tuple[AbsenceRow, ...] = ()
 
     def of_kind(self, kind: Kind) -> tuple[ConceptRow, ...]:
         """The rows of the conditions, medications or procedures."""

@@ -70,6 +70,7 @@ class Tables:
         codes, prefixes: by kind, row of a concept by (system, code) and by (system, beginning of a code).
         questions, asked_by: question and the row that names its code, by (system, code).
         spellings: UCUM unit by a spelling in small letters.
+        absent_unless_recorded: conditions that a site takes as absent where they are not recorded.
         sources: what the short names of sources stand for.
         versions: ``file name: version`` of each table.
         digest: SHA-256 of all tables in use.
@@ -84,6 +85,7 @@ class Tables:
     questions: Mapping[tuple[str, str], Question]
     asked_by: Mapping[tuple[str, str], AskedBy]
     spellings: Mapping[str, str]
+    absent_unless_recorded: tuple[str, ...]
     sources: Mapping[str, str]
     versions: tuple[str, ...]
     digest: str
@@ -170,6 +172,9 @@ def _load(extras: Sequence[Path]) -> Tables:
         questions=MappingProxyType(questions),
         asked_by=MappingProxyType(asked_by),
         spellings=MappingProxyType({r.spelling.lower(): r.unit for _, t in files for r in t.spellings}),
+        absent_unless_recorded=tuple(
+            dict.fromkeys(r.concept for _, t in files for r in t.absent_unless_recorded)
+        ),
         sources=MappingProxyType({key: text for _, t in files for key, text in t.sources.items()}),
         versions=tuple(f"{name}: {table.version}" for name, table in files),
         digest=digest.hexdigest(),

@@ -349,3 +349,50 @@ def test_workers_change_nothing(import_from: Any, shared_data: Path, records: An
     for shard in sorted(one.store.folder.rglob("*.parquet")):
         other = two.store.folder / shard.relative_to(one.store.folder)
         assert shard.read_bytes() == other.read_bytes()
+
+
+# -- rules of a site
+
+SITE_RULES = """
+schema: vht-codes/1
+version: "1"
+absent_unless_recorded:
+  - {concept: stroke, source: "all discharge diagnoses since 2005 are coded here"}
+  - {concept: hypertension, source: "all discharge diagnoses since 2005 are coded here"}
+"""
+
+
+def test_only_a_rule_of_the_site_makes_what_is_not_recorded_absent(
+    import_resources: Any, follow: Any, records: Any, tmp_path: Path
+):
+    table = tmp_path / "site.yaml"
+    table.write_text(SITE_RULES)
+    plain = import_resources(records.observation(), records.condition())
+    assert (plain.state.status("stroke"), plain.state.absences) == ("not_recorded", ())
+    first = follow(plain, records.observation(), records.condition(), codes=[table])
+    assert first.state.status("stroke") == "taken_as_absent"
+    assert first.state.status("hypertension") == "present"
+    assert [a.basis for a in first.state.absences] == ["site_rule"]
+    again = follow(first, records.observation(), records.condition(), codes=[table])
+    assert again.report.rows_added == 0
+    later = follow(again, records.condition("230690007", id="s"))
+    assert later.state.status("stroke") == "present"
+    assert later.state.absences == ()
+
+
+def test_a_later_denial_counts_more_than_an_earlier_finding(import_resources: Any, records: Any):
+    """Smoking status by its answers: a current smoker in 2020 who never smoked, or stopped, in 2024."""
+
+    def smoking(answer: str, day: str) -> Any:
+        coded = records.concept("http://snomed.info/sct", answer)
+        return records.observation(
+            "72166-2", valueQuantity=None, valueCodeableConcept=coded, effectiveDateTime=day
+        )
+
+    current, former = "449868002", "8517006"
+    stopped = import_resources(smoking(current, "2020-05-01"), smoking(former, "2024-05-01"))
+    assert stopped.state.status("current_smoker") == "absent"
+    assert stopped.cohort.with_condition("current_smoker") == []
+    resumed = import_resources(smoking(former, "2020-05-01"), smoking(current, "2024-05-01"))
+    assert resumed.state.status("current_smoker") == "present"
+    assert resumed.cohort.with_condition("current_smoker") == [resumed.state.pseudonym]
