@@ -318,7 +318,12 @@ class Settlement:
         elif uncertainty:
             self.tally.notes[Note.PARTIAL_BIRTH_DATE] += 1
         vital, ordinal, fraction = facts[9:12]
-        died = None if ordinal is None else clock.day((ordinal, fraction))
+        dated = ordinal is not None and is_relative(ordinal) == (enrolment.day_zero == NO_DATE)
+        died = clock.day((ordinal, fraction)) if dated else None
+        if vital == "unknown" and held.patient is not None:
+            vital, died = held.patient[
+                5:7
+            ]  # a Patient that does not say whether somebody lives corrects nothing
         row = person, enrolment.study_number, facts[6], age, uncertainty, vital, died
         if row != held.patient:
             self._rows.setdefault("patients", []).append(row)

@@ -396,3 +396,13 @@ def test_a_later_denial_counts_more_than_an_earlier_finding(import_resources: An
     resumed = import_resources(smoking(former, "2020-05-01"), smoking(current, "2024-05-01"))
     assert resumed.state.status("current_smoker") == "present"
     assert resumed.cohort.with_condition("current_smoker") == [resumed.state.pseudonym]
+
+
+def test_a_patient_who_is_sent_again_without_vital_status_stays_dead(
+    import_resources: Any, follow: Any, records: Any
+):
+    first = import_resources(records.patient(deceasedDateTime="2024-06-01"), records.observation())
+    second = follow(first, records.patient(), records.observation())
+    assert (second.state.vital_status, second.state.death_day) == ("deceased", 31.0)
+    third = follow(second, records.patient(deceasedBoolean=False), records.observation())
+    assert (third.state.vital_status, third.state.death_day) == ("alive", None)
