@@ -24,6 +24,8 @@ from fhir_io.mapping.observations import LESION, lost_lesion, read_observation
 from fhir_io.mapping.patients import read_patient
 from fhir_io.mapping.times import Moment, Span, moment, version_rank
 from fhir_io.read import Json, Place, Record
+from fhir_io.reading.json_text import parse
+from fhir_io.reading.records import Fields
 from fhir_io.reasons import Note, Reason
 from fhir_io.references import contained, names_of, reference_names
 from fhir_io.select import CLINICAL_TYPES, NEEDED_TYPES, public_type, status_reason
@@ -124,9 +126,24 @@ class Extractor:
                 out.deleted.append("/".join(record.deleted))
                 continue
             out.read += 1
-            self._take(record, out, known)
+            if record.skipped is not None:
+                self._pass(record, record.skipped, out)
+            else:
+                self._take(record, out, known)
         out.versions = sorted(self._versions.seen.pop(file, ()))
         return out
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """Types that something is taken from."""
+        return self._types
+
+    def _pass(self, record: Record, skipped: tuple[str, Fields], out: Extract) -> None:
+        """Count a resource of a type that is not needed, after a look at its version."""
+        kind, elements = skipped
+        if not self._versions.plain(kind, elements, record.place.file) and record.raw is not None:
+            self._versions.of(parse(record.raw, record.place), record.place)
+        out.not_needed[public_type(kind)] += 1
 
     def _take(self, record: Record, out: Extract, known: dict[tuple[str, ...], int]) -> None:
         resource, place = record.resource, record.place
@@ -138,7 +155,7 @@ class Extractor:
         if kind not in self._types:
             out.not_needed[public_type(kind)] += 1
             return
-        valid = functools.partial(self._validator.accepts, resource, version)
+        valid = functools.partial(self._validator.accepts, resource, version, record.raw)
         named = to_r4(resource) if version == "R5" else resource
         if kind == "Patient":
             _take_patient(out, named, record, valid, self._codes)

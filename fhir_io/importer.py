@@ -212,7 +212,7 @@ def _work(job: Job) -> Extract:
 
 def _extract(extractor: Extractor, job: Job) -> Extract:
     unit, wanted = job
-    records = read_unit(unit)
+    records = read_unit(unit, needed=extractor.needed)
     if wanted is not None:
         records = (record for record in records if _is_wanted(record, wanted))
     return extractor.extract(records, unit.place.file)

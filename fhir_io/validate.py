@@ -12,12 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import fhir.resources as r5
-from fhir.resources import R4B
 from pydantic import ValidationError
 
 from fhir_io.read import Json
-from fhir_io.versions import Version, is_valid
+from fhir_io.versions import Version, is_valid, model_class
 
 Level = Literal["full", "shape", "none"]
 
@@ -43,6 +41,25 @@ def shape(value: Any) -> Any:
     return value.__class__
 
 
+_DIGITS_AND_SPACE = b"0123456789+ \t\r\n"
+
+
+def skeleton(raw: bytes) -> Any:
+    """A resource's text without its values: equal ones have one :func:`shape`.
+
+    Splitting at quotation marks leaves texts at odd places and what is between them at even ones; a text
+    before a colon is a key. None where that does not hold (an escaped character, a space before a colon)
+    or does not tell the shape (a contained resource, whose type is part of it).
+    """
+    if b"\\" in raw or raw.count(b'"resourceType"') != 1:
+        return None
+    parts = raw.split(b'"')
+    between = parts[2::2]
+    keys = [key for key, mark in zip(parts[1::2], between, strict=False) if mark[:1] == b":"]
+    marks = b'"'.join(between).translate(None, _DIGITS_AND_SPACE)
+    return (marks, *keys) if len(keys) == marks.count(b":") else None
+
+
 class Validator:
     """Decides whether a resource is structurally valid.
 
@@ -55,33 +72,52 @@ class Validator:
         self.level = level
         self._seen: dict[Any, int] = {}
         self._failed: set[Any] = set()
+        self._settled: set[Any] = set()
 
-    def accepts(self, resource: Json, version: Version = "R4") -> bool:
-        """Whether a resource is valid, as far as the level looks; R4 is looked at as R4B."""
+    def accepts(self, resource: Json, version: Version = "R4", raw: bytes | None = None) -> bool:
+        """Whether a resource is valid, as far as the level looks; R4 is looked at as R4B.
+
+        Args:
+            resource: the resource.
+            version: that it is in.
+            raw: its text, which tells faster that its shape was seen often enough.
+        """
         if self.level == "none":
             return True
         if self.level == "full":
             return is_valid(resource, version)
+        written = skeleton(raw) if raw is not None else None
+        if written is None:
+            return self._accepts(resource, version)[0]
+        key = version, resource["resourceType"], written
+        if key in self._settled:
+            return True
+        valid, settled = self._accepts(resource, version)
+        if settled and len(self._settled) < MOST_SHAPES:
+            self._settled.add(key)
+        return valid
+
+    def _accepts(self, resource: Json, version: Version) -> tuple[bool, bool]:
+        """Whether a resource is valid, and whether all others of its shape are taken for valid."""
         try:
             form = (version, shape(resource))
         except RecursionError:
-            return False
+            return False, False
         count = self._seen.get(form, 0)
         if count >= PER_SHAPE and form not in self._failed:
-            return True
+            return True, True
         valid = _well_formed(resource, version)
         if form in self._seen or len(self._seen) < MOST_SHAPES:
             self._seen[form] = count + 1
             if not valid:
                 self._failed.add(form)
-        return valid
+        return valid, False
 
 
 def _well_formed(resource: Json, version: Version) -> bool:
     """Whether the structure is valid, whatever single values are: unknown, missing or doubled elements."""
     try:
-        module = r5 if version == "R5" else R4B
-        module.get_fhir_model_class(resource["resourceType"]).model_validate(resource)
+        model_class(resource["resourceType"], version).model_validate(resource)
     except KeyError:  # a contained resource of a type that does not exist
         return False
     except ValidationError as error:
