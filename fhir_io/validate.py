@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from fhir_io.read import Json
+from fhir_io.reading.skeletons import Skeleton
 from fhir_io.versions import Version, is_valid, model_class
 
 Level = Literal["full", "shape", "none"]
@@ -41,25 +42,6 @@ def shape(value: Any) -> Any:
     return value.__class__
 
 
-_DIGITS_AND_SPACE = b"0123456789+ \t\r\n"
-
-
-def skeleton(raw: bytes) -> Any:
-    """A resource's text without its values: equal ones have one :func:`shape`.
-
-    Splitting at quotation marks leaves texts at odd places and what is between them at even ones; a text
-    before a colon is a key. None where that does not hold (an escaped character, a space before a colon)
-    or does not tell the shape (a contained resource, whose type is part of it).
-    """
-    if b"\\" in raw or raw.count(b'"resourceType"') != 1:
-        return None
-    parts = raw.split(b'"')
-    between = parts[2::2]
-    keys = [key for key, mark in zip(parts[1::2], between, strict=False) if mark[:1] == b":"]
-    marks = b'"'.join(between).translate(None, _DIGITS_AND_SPACE)
-    return (marks, *keys) if len(keys) == marks.count(b":") else None
-
-
 class Validator:
     """Decides whether a resource is structurally valid.
 
@@ -74,22 +56,21 @@ class Validator:
         self._failed: set[Any] = set()
         self._settled: set[Any] = set()
 
-    def accepts(self, resource: Json, version: Version = "R4", raw: bytes | None = None) -> bool:
+    def accepts(self, resource: Json, version: Version = "R4", skeleton: Skeleton | None = None) -> bool:
         """Whether a resource is valid, as far as the level looks; R4 is looked at as R4B.
 
         Args:
             resource: the resource.
             version: that it is in.
-            raw: its text, which tells faster that its shape was seen often enough.
+            skeleton: of its text, which tells faster that its shape was seen often enough.
         """
         if self.level == "none":
             return True
         if self.level == "full":
             return is_valid(resource, version)
-        written = skeleton(raw) if raw is not None else None
-        if written is None:
+        if skeleton is None:
             return self._accepts(resource, version)[0]
-        key = version, resource["resourceType"], written
+        key = version, resource["resourceType"], skeleton
         if key in self._settled:
             return True
         valid, settled = self._accepts(resource, version)

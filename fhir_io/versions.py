@@ -13,7 +13,7 @@ from collections import Counter
 from typing import Any, Literal
 
 from fhir_io.errors import FhirImportError
-from fhir_io.reading.records import Fields, Json, Place
+from fhir_io.reading.records import Json, Place
 
 Version = Literal["R4", "R5"]
 Declared = Literal["R4", "R4B", "R5"]
@@ -66,7 +66,7 @@ class Versions:
         self.seen.setdefault(place.file, set()).add(version)
         return version
 
-    def plain(self, kind: str, elements: Fields, file: int) -> bool:
+    def plain(self, kind: str, elements: tuple[str, ...], file: int) -> bool:
         """Whether a resource with these elements is R4 whatever they hold; if so, it counts as seen."""
         plain = self.declared != "R5" and self._is_plain((kind, *elements))
         if plain and "R4" not in self.seen.get(file, ()):

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from fhir_io.errors import FhirImportError
-from fhir_io.reading.json_text import parse
+from fhir_io.reading.json_text import parse_resource
 from fhir_io.reading.records import Json, Place, Record
+from fhir_io.reading.skeletons import Skeleton
 from fhir_io.reading.skipping import Member, members, skipped
 
 
@@ -22,7 +23,7 @@ def is_resource(value: Any) -> bool:
 
 
 def opened(
-    resource: Json, place: Place, full_url: str | None = None, raw: bytes | None = None
+    resource: Json, place: Place, full_url: str | None = None, form: Skeleton | None = None
 ) -> Iterator[Record]:
     """The resource itself or, for a container, what it holds.
 
@@ -30,7 +31,7 @@ def opened(
         resource: the resource.
         place: where it stands.
         full_url: of the entry that it is in.
-        raw: its text, if it was read from one of its own.
+        form: skeleton of its text, if it was read from one of its own.
 
     Raises:
         FhirImportError: a container whose list of members is no list.
@@ -41,7 +42,7 @@ def opened(
     elif kind == "Parameters" and _carries(resource.get("parameter")):
         yield from _parameters(resource["parameter"], place)
     else:
-        yield Record(resource, place, full_url, None, raw)
+        yield Record(resource, place, full_url, None, form)
 
 
 def opened_text(content: bytes, place: Place, needed: frozenset[str]) -> Iterator[Record] | None:
@@ -56,7 +57,7 @@ def opened_text(content: bytes, place: Place, needed: frozenset[str]) -> Iterato
     return None if found is None else _members(found, place, needed)
 
 
-def _members(found: Iterator[Member], place: Place, needed: frozenset[str]) -> Iterator[Record]:
+def _members(found: list[Member], place: Place, needed: frozenset[str]) -> Iterator[Record]:
     for number, (raw, full_url, request) in enumerate(found, start=1):
         at = place.within("entry", number)
         deleted = None if request is None else _deletion(request, full_url)
@@ -65,11 +66,11 @@ def _members(found: Iterator[Member], place: Place, needed: frozenset[str]) -> I
         elif raw is not None:
             passed = skipped(raw, needed)
             if passed is not None:
-                yield Record(None, at, full_url, None, raw, passed)
+                yield Record(None, at, full_url, None, None, passed)
                 continue
-            value = parse(raw, at)
+            value, form = parse_resource(raw, at)
             if is_resource(value):
-                yield from opened(value, at, full_url, raw)
+                yield from opened(value, at, full_url, form)
             else:
                 yield Record(None, at)
 

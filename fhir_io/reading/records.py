@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from fhir_io.reading.skeletons import Skeleton
+
 Json = dict[str, Any]
-
-
-Fields = tuple[str, ...]
-"""Names of a resource's elements, in the order of the text."""
 
 
 class Place(NamedTuple):
@@ -56,13 +54,13 @@ class Record:
         full_url: the Bundle entry's fullUrl.
         deleted: type and id of a resource that the source says was deleted. The id of a conditional
             deletion is its query, with the question mark.
-        raw: the text of the resource alone, where it was read from one.
-        skipped: type and elements of a resource that is not needed.
+        skeleton: of the text of the resource, where it stands in one of its own and has one.
+        skipped: type and text of a resource that is not needed.
     """
 
     resource: Json | None
     place: Place
     full_url: str | None = field(default=None, repr=False)
     deleted: tuple[str, str] | None = field(default=None, repr=False)
-    raw: bytes | None = field(default=None, repr=False, compare=False)
-    skipped: tuple[str, Fields] | None = None
+    skeleton: Skeleton | None = field(default=None, repr=False, compare=False)
+    skipped: tuple[str, bytes] | None = field(default=None, repr=False)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from fhir_io.errors import FhirImportError
 from fhir_io.reading.containers import is_resource, opened, opened_text
-from fhir_io.reading.json_text import parse
+from fhir_io.reading.json_text import parse, parse_resource
 from fhir_io.reading.records import Place, Record
 from fhir_io.reading.skipping import skipped
 from fhir_io.reading.source import LINES, Source
@@ -166,9 +166,7 @@ def _document(unit: Unit, needed: frozenset[str] | None) -> Iterator[Record]:
     yield from opened(found, place)
 
 
-def _lines(
-    unit: Unit, tell: Callable[[int], None] | None, needed: frozenset[str] | None
-) -> Iterator[Record]:
+def _lines(unit: Unit, tell: Callable[[int], None] | None, needed: frozenset[str] | None) -> Iterator[Record]:
     known = unit.start > 0  # the first range of a file looks whether there is FHIR in it
     number = unit.first_line - 1
     try:
@@ -184,10 +182,14 @@ def _lines(
                 passed = None if needed is None else skipped(line, needed)
                 if passed is not None:
                     known = True
-                    yield Record(None, at, None, None, line, passed)
-                elif is_resource(value := parse(line, at)):
+                    yield Record(None, at, None, None, None, passed)
+                    if tell and number % _REPORT_EVERY == 0:
+                        tell(raw.tell() - unit.start)
+                    continue
+                value, form = parse_resource(line, at)
+                if is_resource(value):
                     known = True
-                    yield from opened(value, at, None, line)
+                    yield from opened(value, at, None, form)
                 else:
                     yield Record(None, at)
                 if tell and number % _REPORT_EVERY == 0:
