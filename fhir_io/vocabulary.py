@@ -53,12 +53,11 @@ def is_computed(resource: dict[str, Any]) -> bool:
     meta = resource.get("meta")
     if not isinstance(meta, dict) or ("tag" not in meta and "security" not in meta):
         return False
-    return any(
-        (system == ORIGIN and code in COMPUTED) or (system, code) == ASSERTED_BY_ALGORITHM
-        for element in ("tag", "security")
-        if element in meta
-        for system, code in _codings(meta[element])
-    )
+    for element in ("tag", "security"):
+        for mark in _codings(meta[element]) if element in meta else ():
+            if mark == ASSERTED_BY_ALGORITHM or (mark[0] == ORIGIN and mark[1] in COMPUTED):
+                return True
+    return False
 
 
 def relative_day(resource: dict[str, Any]) -> Any:

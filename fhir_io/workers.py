@@ -47,6 +47,7 @@ def collector_at_rest() -> Iterator[None]:
         yield
     finally:
         if before:
+            sweep()  # or the next object would pay for all of them
             gc.enable()
 
 

@@ -1,8 +1,9 @@
 """Bundles and lines without building what nothing is taken from.
 
 Claims and ExplanationOfBenefits are most of the bytes of an export. msgspec steps over them at the speed
-of memory; what it steps over is seen to be JSON and UTF-8, and its type is read. Whatever is unusual (an unknown element of a Bundle, a field that is named twice, text that is not JSON)
-is left to :mod:`fhir_io.reading.json_text`, which is exact, and names the place of an error.
+of memory; what it steps over is seen to be JSON and UTF-8, and its type is read. Whatever is unusual (an
+unknown element of a Bundle, a field that is named twice, text that is not JSON) is left to
+:mod:`fhir_io.reading.json_text`, which is exact, and names the place of an error.
 """
 
 from __future__ import annotations
