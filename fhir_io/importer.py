@@ -41,8 +41,11 @@ from privacy.pseudonyms import KEYED_BYTES
 from vht.store import ShardWriter, Store
 from vht.tables import MERGES
 
-UNIT_BYTES = 8 << 20
+UNIT_BYTES = 4 << 20
 """About so many bytes of NDJSON are read by one worker at a time."""
+
+BYTES_FOR_A_WORKER = 64 << 20
+"""A further process is started for so many bytes; for fewer its start would take longer than it saves."""
 
 LISTED = 10_000
 """So many of the resources not used are listed in the report; the quarantine has them all."""
@@ -91,7 +94,7 @@ def import_records(
             the first few of each structural shape, ``none`` none; values that are used are checked
             one by one at every level.
         fhir_version: ``R4``, ``R4B`` or ``R5``; None to tell by the resources.
-        workers: processes that read; what is stored does not depend on it.
+        workers: processes that read, fewer for a small source; what is stored does not depend on it.
         strict: reasons for which a resource that is not used makes the whole import fail.
         retry_unused: read only what earlier imports of this source did not use for these reasons.
         consent: ``opt-in`` or ``opt-out``: patients are used only if their Consents allow research.
@@ -160,7 +163,7 @@ def _extracts(
     """Extracts of all units in their order, whoever read them."""
     done, total = 0, plan.files.total_bytes
     jobs = [(unit, _wanted(plan, unit)) for unit in plan.units]
-    found = extracts(jobs, options, workers)
+    found = extracts(jobs, options, min(workers, 1 + total // BYTES_FOR_A_WORKER))
     for (unit, _), extract in zip(jobs, found, strict=True):
         yield extract
         done += unit.size

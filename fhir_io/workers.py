@@ -20,7 +20,7 @@ Wanted = frozenset[tuple[str, int, int]]
 
 Job = tuple[Unit, Wanted | None]
 
-_AHEAD = 2
+_AHEAD = 1
 """Units for each worker that are read before they are taken in, so that memory does not grow."""
 
 
@@ -66,7 +66,11 @@ def _in_this_process(jobs: list[Job], options: Options) -> Iterator[Extract]:
 def _in_workers(jobs: list[Job], options: Options, workers: int) -> Iterator[Extract]:
     waiting: deque[Future[Extract]] = deque()
     workers = min(workers, len(jobs)) or 1
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start, (options,)) as pool:
+    context = get_context(
+        "forkserver"
+    )  # a process that reads and has no threads, from which others are forked
+    context.set_forkserver_preload(["fhir_io.warm"])
+    with ProcessPoolExecutor(workers, context, _start, (options,)) as pool:
         try:
             for job in jobs:
                 waiting.append(pool.submit(_work, job))
