@@ -160,10 +160,10 @@ def _measure(shared: Path, place: Path) -> list[str]:
     )
     targets.append(target("two workers over one, by the clock", 1.7, one / two))
     return [
-        f"`python -m benchmarks.fhir` wrote this section. {machine(os.cpu_count() or 1)}",
+        machine(os.cpu_count() or 1, "python -m benchmarks.fhir"),
         "",
-        f"The shared Synthea set, {sum(1 for _ in resources(shared)):,} resources in 65 Bundles, and the same "
-        f"resources as one file of NDJSON a type; {count:,} of them are of types that an import needs, and "
+        f"The shared Synthea set, {sum(1 for _ in resources(shared)):,} resources in 65 Bundles, and the "
+        f"same resources as one file of NDJSON a type; {count:,} of them are of types that an import needs, and "
         "rates count these. One process, one core, taking turns for "
         f"{ROUNDS} rounds (3 for whole Bundles): median processor time, with the fastest and slowest. Two "
         f"workers: {SCALING_MEGABYTES} MB of NDJSON, start of the workers included ({one:.1f} s and "

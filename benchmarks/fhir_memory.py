@@ -97,8 +97,10 @@ def measured_import(source: Path, scratch: Path, workers: int) -> Imported:
     )
     begin = time.monotonic()
     run = subprocess.Popen(
-        [*command, "import", str(source), "--keys", str(keys), "--states", str(states)]
-        + ["--workers", str(workers)],
+        [
+            *(*command, "import", str(source), "--keys", str(keys)),
+            *("--states", str(states), "--workers", str(workers)),
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=environment,
@@ -158,10 +160,10 @@ def main() -> None:
 def _record(found: dict[float, Imported], workers: int) -> None:
     smallest, largest = min(found), max(found)
     lines = [
-        f"`python -m benchmarks.fhir_memory` wrote this section. {machine(os.cpu_count() or 1)}",
+        machine(os.cpu_count() or 1, "python -m benchmarks.fhir_memory"),
         "",
-        f"`vht import` with {workers} workers of NDJSON that repeats the shared Synthea resources with ids and "
-        "identifiers of their own; the most that all processes held together, shared pages counted in each.",
+        f"`vht import` with {workers} workers of NDJSON that repeats the shared Synthea resources with ids "
+        "and identifiers of their own; the most that all processes held together, shared pages counted in each.",
         "",
         "| NDJSON, MB | memory, MB | MB/s by the clock |",
         "|---|---|---|",
