@@ -163,7 +163,8 @@ def _record(found: dict[float, Imported], workers: int) -> None:
         machine(os.cpu_count() or 1, "python -m benchmarks.fhir_memory"),
         "",
         f"`vht import` with {workers} workers of NDJSON that repeats the shared Synthea resources with ids "
-        "and identifiers of their own; the most that all processes held together, shared pages counted in each.",
+        "and identifiers of their own; the most that all processes held together, shared pages counted "
+        "in each.",
         "",
         "| NDJSON, MB | memory, MB | MB/s by the clock |",
         "|---|---|---|",
