@@ -22,6 +22,7 @@ from vht.quantities import QUANTITIES
 
 Json = dict[str, Any]
 TABLES = Path(__file__).parents[3] / "fhir_io" / "mapping" / "tables"
+CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 MEDICATION = ("MedicationRequest", "MedicationAdministration", "MedicationStatement")
 NEEDED = {"Patient", "Observation", "Condition", "Procedure", "Medication", *MEDICATION}
 
