@@ -18,7 +18,7 @@ export MLFLOW_ALLOW_PICKLE_DESERIALIZATION := false
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types lock benchmark validation predictions ui clean
+.PHONY: help setup node demo test lint types lock benchmark validation predictions ui clean
 
 help: ## show this list
 	@echo "Usage: make TARGET    (PYTHON=python3.12 chooses another Python)"
@@ -54,6 +54,10 @@ demo: $(STAMP) ## run the main job, from synthetic records to a verified trial r
 test: $(STAMP) ## run the tests
 	$(BIN)/pytest --quiet --numprocesses $(WORKERS) --dist loadfile
 
+node: ## install the second validator and the FHIR server that some tests use; needs Node 20 or newer
+	@command -v npm > /dev/null || { echo "npm was not found; install Node 20 or newer"; exit 1; }
+	npm ci --prefix tests/fhir_io/node --ignore-scripts --no-audit --no-fund --loglevel=error
+
 lint: $(STAMP) ## check style, formatting and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -88,5 +92,5 @@ ui: $(STAMP) ## browse the demo's tracked runs on this machine (http://127.0.0.1
 		--host 127.0.0.1 --port 5000
 
 clean: ## remove .venv, the demo and all caches
-	rm -rf .venv demo dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv tests/fhir_io/node/node_modules demo dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,6 +19,7 @@ import orjson
 
 from fhir_io.consents import read_consent
 from fhir_io.mapping.code_tables import Tables
+from fhir_io.mapping.elements import fault_of_dates, is_misread
 from fhir_io.mapping.events import Absence, Happening, medication_concepts, read_event
 from fhir_io.mapping.observations import LESION, lost_lesion, read_observation
 from fhir_io.mapping.patients import read_patient
@@ -95,6 +96,7 @@ class Extract:
         subjects: names under which a subject may be known, best first.
         consents: (place, names of the patient, the statement as JSON).
         deleted: resources that the source says were deleted, as ``Type/id``.
+        notes: what is worth counting about patients.
         versions: FHIR versions that were seen.
     """
 
@@ -109,6 +111,7 @@ class Extract:
     subjects: list[list[str]] = field(default_factory=list)
     consents: list[tuple[Any, ...]] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
 
 
 class Extractor:
@@ -185,6 +188,8 @@ def _take_patient(out: Extract, resource: Json, record: Record, valid: Valid, co
     if not valid():
         _refuse(out, resource, record.place, Reason.INVALID)
         return
+    if is_misread(resource, codes.assume_zone):
+        out.notes[Note.MISREAD_PATIENT.code] += 1
     born = None if facts.born is None else (facts.born.earliest.toordinal(), facts.born.latest.toordinal())
     vital, died = _vital_status(resource, codes)
     out.patients.append(
@@ -232,6 +237,8 @@ def _take_clinical(
         content = reason
     else:
         content, last, medication = _event(resource, codes)
+    if not isinstance(content, Reason):
+        content = fault_of_dates(resource, codes.assume_zone) or content
     if isinstance(content, Reason):
         _refuse(out, resource, place, content)
         return
@@ -318,7 +325,8 @@ def _observation(
     findings = [(f.concept, f.present) for f in reading.findings]
     reasons = [r.code for r in reading.reasons]
     useful = not reading.empty
-    notes = [Note.ZONE_ASSUMED.code] if reading.at.zone_assumed else []
+    notes = [Note.UNIT_FROM_TEXT.code for i in reading.intervals if i.from_text]
+    notes += [Note.ZONE_ASSUMED.code] if reading.at.zone_assumed else []
     notes += [Note.PREDICTION_ACCEPTED.code] if codes.accept_predictions and is_computed(resource) else []
     content = [_when(reading.at), values, intervals, findings, reading.site, reasons, useful, notes]
     return content, reading.at.ordinal if useful else None

@@ -267,6 +267,7 @@ def _report(spool: Spool, plan: _Plan, tally: Tally, writer: ShardWriter, retrac
     )
     files = len(plan.files.files)
     notes = Counter(tally.notes)
+    notes.update({Note[code.upper()]: count for code, count in spool.notes.items()})
     if plan.files.export_errors:
         notes[Note.EXPORT_ERRORS] += plan.files.export_errors
     return ImportReport(

@@ -68,6 +68,9 @@ class Note(Enum):
     PARTIAL_ONSET = "Condition whose onset is only a year or a month: kept with that uncertainty."
     UNDATED_CONDITION = "Condition without a usable date of onset: kept without a start."
     PARTIAL_BIRTH_DATE = "Date of birth gives only a year or a month: age has an uncertainty."
+    MISREAD_PATIENT = (
+        "Patient of whom sex, birth, death, an identifier or a link is not as FHIR has it: not known."
+    )
     NO_BIRTH_DATE = "No usable date of birth: age is not known."
     UNIT_FROM_TEXT = "Unit read from its text, since the unit had no usable code."
     SUM_NOT_DERIVED = "Date on which a lesion could not be used: no sum of diameters was derived."

@@ -77,6 +77,8 @@ VERIFICATION_SYSTEM = "http://terminology.hl7.org/CodeSystem/condition-ver-statu
 CLINICAL_SYSTEM = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 OVER = frozenset({"inactive", "remission", "resolved"})
 """Values of Condition.clinicalStatus that say that it is over."""
+# https://hl7.org/fhir/R4/valueset-condition-clinical.html; "unknown" came with R5
+_CLINICAL = OVER | {"active", "recurrence", "relapse", "unknown"}
 
 _TYPE_NAME = re.compile(r"[A-Z][A-Za-z]{1,60}")
 
@@ -111,6 +113,9 @@ def status_reason(resource: Json, *, accept_predictions: bool = False) -> Reason
         return None
     kind = resource["resourceType"]
     if kind == "Condition":
+        clinical = code_in(resource.get("clinicalStatus"), CLINICAL_SYSTEM)
+        if clinical is not None and clinical not in _CLINICAL:
+            return Reason.UNKNOWN_STATUS
         verification = code_in(resource.get("verificationStatus"), VERIFICATION_SYSTEM)
         if verification is None:
             return None  # it is optional, and most records without it mean what they say

@@ -90,6 +90,7 @@ class Spool:
         self.read = 0
         self.deletions = 0
         self.not_needed: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
         self._next, self._next_subject = 0, 0
 
     def close(self) -> None:
@@ -100,6 +101,7 @@ class Spool:
         """Add what one unit said. Units come in the order of the source."""
         self.read += extract.read
         self.not_needed.update(extract.not_needed)
+        self.notes.update(extract.notes)
         self.deletions += len(extract.deleted)
         self.versions.setdefault(extract.file, set()).update(extract.versions)
         file, record = extract.file, self._record

@@ -116,4 +116,7 @@ _OF_VALUES = (
 
 
 def _about_a_value(error: Mapping[str, Any]) -> bool:
+    """Not about the JSON type where a text belongs: that is part of the shape."""
+    if error["type"] == "string_type":
+        return False
     return error["type"].startswith(_OF_VALUES) and isinstance(error["input"], str | int | float)

@@ -94,6 +94,8 @@ def contents(target: Asked, holder: Json, tables: Tables) -> Iterator[Content | 
 
 def _single(row: QuantityRow, key: str, element: Any, tables: Tables) -> Content | Reason:
     if key == "valueInteger":
+        if isinstance(element, float) and not element.is_integer():
+            return Reason.NOT_A_NUMBER
         return _number(row, {"value": element}, tables)
     if key == "valueString":
         return _string(row, element, tables)
@@ -108,6 +110,8 @@ def _number(row: QuantityRow, element: Json, tables: Tables) -> Content | Reason
         return measured
     comparator = element.get("comparator")
     name = row.quantity or ""
+    if comparator is not None and not isinstance(comparator, str):
+        return Reason.INVALID
     if comparator is None:
         return _plausible(Value(name, measured.value, measured.from_text))
     if comparator in _BELOW:

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from fhir_io import Note, Reason, import_records
 from fhir_io import vocabulary as v
+from fhir_io.mapping.code_tables import Tables
+from fhir_io.mapping.codes import own_row
 from fhir_io.mapping.times import is_relative, moment
 from fhir_io.mapping.units import to_canonical
 from fhir_io.vocabulary import RELATIVE_DAY
@@ -37,6 +39,7 @@ UNITS = {
     "body_temperature": ("Cel", "[degF]"),
     "haemoglobin": ("g/dL", "g/L"),
 }
+TABLES = Tables.load()
 NAMES = sorted(set(QUANTITIES) - {"target_lesion_diameter"})
 
 
@@ -51,6 +54,15 @@ def imported(path: Path, states: Path, **options: Any) -> tuple[list[list[Row]],
     return sorted(rows(state) for state in cohort.states()), report
 
 
+def canonical(number: float, unit: str, name: str) -> float:
+    """A number of a UCUM unit in the unit of a quantity."""
+    row = own_row(name)
+    assert row is not None
+    found = to_canonical(number, {"code": unit}, row, TABLES)
+    assert not isinstance(found, Reason)
+    return found.value
+
+
 @st.composite
 def measurements(draw: st.DrawFn) -> Json:
     name = draw(st.sampled_from(NAMES))
@@ -59,12 +71,9 @@ def measurements(draw: st.DrawFn) -> Json:
     value = draw(st.decimals(Decimal(str(low)), Decimal(str(high)), places=places))
     unit = draw(st.sampled_from(UNITS.get(name, (QUANTITIES[name].unit,))))
     if unit != QUANTITIES[name].unit:  # the same amount, in the other unit
-        back = to_canonical(1.0, {"code": unit}, QUANTITIES[name])
-        assert not isinstance(back, Reason)
-        zero = to_canonical(0.0, {"code": unit}, QUANTITIES[name])
-        assert not isinstance(zero, Reason)
+        zero, one = (canonical(number, unit, name) for number in (0.0, 1.0))
         middle = (low + high) / 2
-        value = Decimal(repr(round((middle - zero.value) / (back.value - zero.value), places)))
+        value = Decimal(repr(round((middle - zero) / (one - zero), places)))
     day = draw(
         st.one_of(
             st.integers(-40_000, 40_000).map(Decimal),
@@ -127,9 +136,8 @@ def _as_written(measurement: Json) -> str:
 
 def _expected(measurement: Json) -> Row:
     known = QUANTITIES[measurement["quantity"]]
-    value = to_canonical(float(measurement["value"]), {"code": measurement["unit"]}, known)
-    assert not isinstance(value, Reason)
-    return known.name, value.value, float(measurement["day"])
+    value = canonical(float(measurement["value"]), measurement["unit"], known.name)
+    return known.name, value, float(measurement["day"])
 
 
 def test_predictions_are_no_measurements_unless_they_are_accepted(tmp_path: Path) -> None:

@@ -1,25 +1,22 @@
 """Exported FHIR before validators: R4 before fhir.resources and @medplum/core, R5 before fhir.resources.
 
-Node is optional: without it, or without its packages, the second opinion is skipped with the reason.
-``npm ci`` in ``tests/fhir_io/node`` installs the packages.
+Node is optional: without it, or without the packages that ``make node`` installs, the second opinion is
+skipped with the reason.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.fhir_io.export_fixtures import EXAMPLE, every, example, export
+from tests.fhir_io.node_tools import second_opinion
 
 Json = dict[str, Any]
-NODE = Path(__file__).with_name("node")
 
 # Required codes, which neither validator checks: https://hl7.org/fhir/R4/ and https://hl7.org/fhir/R5/,
 # pages of the resources' value sets
@@ -53,23 +50,6 @@ def model(kind: str, version: str) -> Any:
     """The class of fhir.resources for a resource type."""
     package = "fhir.resources.R4B" if version == "R4" else "fhir.resources"
     return getattr(importlib.import_module(f"{package}.{kind.lower()}"), kind)
-
-
-def second_opinion(bundle: Path) -> list[Json]:
-    """What @medplum/core says of a Bundle and its resources: one line for each that fails, and a count."""
-    node = shutil.which("node")
-    missing = "Node is not installed" if node is None else ""
-    if not missing and not (NODE / "node_modules" / "@medplum" / "core").is_dir():
-        missing = "the packages of tests/fhir_io/node are not installed; run `npm ci` there"
-    if missing:
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    done = subprocess.run(
-        [str(node), "validate.mjs", str(bundle)], cwd=NODE, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @pytest.mark.parametrize("version", ["R4", "R5"])

