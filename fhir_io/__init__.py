@@ -2,11 +2,12 @@
 
 This is the only package that knows FHIR. :func:`import_records` reads a folder or file of FHIR R4
 records into a state store and accounts for every resource it read; :func:`write_sample` writes a
-synthetic cohort, as untidy as real records, to try it on.
+synthetic cohort, as untidy as real records, to try it on. :func:`explain` says what happens to a code.
 """
 
 from fhir_io.errors import FhirImportError, SampleError
 from fhir_io.importer import import_records
+from fhir_io.mapping.explain import explain
 from fhir_io.reasons import Note, Reason
 from fhir_io.report import ImportReport
 from fhir_io.sample import write_sample
@@ -17,6 +18,7 @@ __all__ = [
     "Note",
     "Reason",
     "SampleError",
+    "explain",
     "import_records",
     "write_sample",
 ]

@@ -8,7 +8,7 @@ a missing heart rate may be imputed. But then the twin is less this patient's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -115,13 +115,19 @@ def needs_of(what: OrganModel | VirtualPatient) -> tuple[str, ...]:
     return tuple(dict.fromkeys(quantity for quantity in (*targets, *starts) if quantity))
 
 
-def coverage(cohort: Cohort, models: Iterable[str | OrganModel | VirtualPatient] | None = None) -> Coverage:
+def coverage(
+    cohort: Cohort,
+    models: Iterable[str | OrganModel | VirtualPatient]
+    | Mapping[str, str | OrganModel | VirtualPatient]
+    | None = None,
+) -> Coverage:
     """Which patients of a cohort have what organ models need.
 
     Args:
         cohort: patient states.
         models: names of the catalogue, models, or virtual patients, which are called by the names of
-            their models; None for every model of the catalogue that takes something from a record.
+            their models; or a mapping that gives each a name of its own. None for every model of the
+            catalogue that takes something from a record.
 
     Returns:
         :class:`Coverage`, with a table and a plot.
@@ -137,9 +143,11 @@ def coverage(cohort: Cohort, models: Iterable[str | OrganModel | VirtualPatient]
     from vht.population import baseline_table
 
     needs: dict[str, tuple[str, ...]] = {}
-    for what in catalogue() if models is None else models:
+    asked_for = catalogue().values() if models is None else models
+    named = asked_for.items() if isinstance(asked_for, Mapping) else ((None, what) for what in asked_for)
+    for own, what in named:
         found = model(what) if isinstance(what, str) else what
-        name = found.name if isinstance(found, OrganModel) else " + ".join(found.models)
+        name = own or (found.name if isinstance(found, OrganModel) else " + ".join(found.models))
         asked = needs_of(found)
         if asked or models is not None:
             needs[name] = asked

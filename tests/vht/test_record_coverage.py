@@ -91,7 +91,9 @@ def test_a_composition_needs_what_a_trial_with_it_reads(cohort: vht.Cohort) -> N
     examples = Path(trials.__file__).parent / "examples"
     protocol = load_protocol(examples / "sunitinib_gist.yaml")
     patient = compose(protocol)
-    (asked,) = vht.coverage(cohort, [patient]).needs.values()
+    ((name, asked),) = vht.coverage(cohort, {"the trial's twin": patient}).needs.items()
+    assert name == "the trial's twin"
+    assert vht.coverage(cohort, [patient]).needs == {" + ".join(patient.models): asked}
     assert set(asked) <= set(needed_quantities(protocol, patient))
     assert {"sum_of_longest_diameters", "heart_rate", "systolic_blood_pressure"} <= set(asked)
 
