@@ -31,6 +31,7 @@ def plot_report(report: ImportReport) -> Figure:
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(10.5, 1.3 + 0.34 * rows), layout="constrained", width_ratios=(1, 1)
     )
+    figure.get_layout_engine().set(wspace=0.06)  # type: ignore[union-attr,call-arg]
     _types(left, needed.sum(), needed.loc["used"], int(table[unneeded].to_numpy().sum()))
     _reasons(right, reasons)
     figure.suptitle(
