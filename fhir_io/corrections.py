@@ -122,9 +122,9 @@ class Versions:
             self._spool.rows("SELECT updated, version, reason FROM said WHERE record = ?", (record,))
         )
         newest = max(((u, v) for u, v, reason in words if reason != _DELETED), default=(0.0, 0))
+        if any(reason == _DELETED for _, _, reason in words):
+            return newest
         for updated, version, reason in words:
-            if reason == _DELETED:
-                return newest
             if (updated, version) == newest:
                 if reason is None:
                     return None

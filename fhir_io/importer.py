@@ -8,12 +8,8 @@ an error before leaves it as it was.
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -30,8 +26,10 @@ from fhir_io.mapping.times import check_zone
 from fhir_io.people import Finder, join_linked, resolve_subjects, settle_patients
 from fhir_io.quarantine import FileKey, Quarantine, Wanted
 from fhir_io.read import Source, Unit, open_source, units
+from fhir_io.reading.manifest import server_of
 from fhir_io.reasons import Note, Reason
 from fhir_io.report import ImportReport, Unused, place_of
+from fhir_io.scratch import private_folder
 from fhir_io.settle import Settlement, Tally
 from fhir_io.spool import Spool
 from fhir_io.versions import Declared
@@ -79,7 +77,7 @@ def import_records(
     codes: Sequence[Path] = (),
     assume_zone: str | None = None,
     accept_predictions: bool = False,
-    source_name: str = "default",
+    source_name: str | None = None,
     scratch: Path | None = None,
 ) -> ImportReport:
     """Import FHIR records as pseudonymised patient states.
@@ -102,7 +100,8 @@ def import_records(
         codes: tables of codes of one's own, over ours.
         assume_zone: the time zone of times that name none; None: they are not used.
         accept_predictions: take what is marked as simulated, derived or imputed for measurements.
-        source_name: label of the source; ids are told apart and corrections are found within it.
+        source_name: label of the source; ids are told apart and corrections are found within it. None
+            for the server's address in a raw folder that a fetch wrote, and ``default`` elsewhere.
         scratch: private folder for what is known while the import runs, such as the keys folder.
 
     Returns:
@@ -116,13 +115,13 @@ def import_records(
     if workers < 1:
         raise ValueError("an import needs at least one worker")
     check_zone(assume_zone)
-    keys = SourceKeys(pseudonymiser, source_name)
+    keys = SourceKeys(pseudonymiser, source_name or server_of(Path(source)) or "default")
     tables = Tables.load(codes)
     plan = _plan(Path(source), keys, Quarantine(store.folder), retry_unused, tables)
     options = Options(
         validation, fhir_version, consent is not None, tuple(codes), assume_zone, accept_predictions
     )
-    with _private_folder(scratch) as folder:
+    with private_folder(scratch, _SCRATCH) as folder:
         spool = Spool(folder, keys)
         try:
             with collector_at_rest():
@@ -319,27 +318,3 @@ def _quarantine(spool: Spool, plan: _Plan, store: Store, retried: Collection[Rea
         (Reason.TYPE_NOT_NEEDED.code, Reason.DUPLICATE.code),
     )
     quarantine.add((*plan.keys[file - 1], *rest) for file, *rest in rows)
-
-
-@contextmanager
-def _private_folder(scratch: Path | None) -> Iterator[Path]:
-    """A folder that only this user can read, removed afterwards; what a killed import left goes too."""
-    if scratch is not None:
-        for left in scratch.glob(f"{_SCRATCH}*"):
-            if not _is_running(left.name.removeprefix(_SCRATCH).partition("-")[0]):
-                shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-", dir=scratch))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_running(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        pass
-    return True
