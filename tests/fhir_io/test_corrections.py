@@ -406,3 +406,34 @@ def test_a_patient_who_is_sent_again_without_vital_status_stays_dead(
     assert (second.state.vital_status, second.state.death_day) == ("deceased", 31.0)
     third = follow(second, records.patient(deceasedBoolean=False), records.observation())
     assert (third.state.vital_status, third.state.death_day) == ("alive", None)
+
+
+@pytest.mark.parametrize(
+    ("order", "value"),
+    [
+        (["first", "deleted"], None),
+        (["deleted", "first"], None),
+        (["first", "deleted", "first"], None),
+        (["first", "deleted", "second"], 72),
+        (["second", "deleted", "first"], None),
+        (["first", "deleted", "second", "deleted"], None),
+    ],
+)
+def test_a_resource_that_is_made_again_after_its_deletion_counts(
+    import_from: Any, records: Any, tmp_path: Path, order: list[str], value: float | None
+):
+    """Files in the order of their names, as a raw folder of several syncs holds them."""
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    said = {
+        "first": heart_rate(records, 70, 1, 1),
+        "second": heart_rate(records, 72, 2, 2),
+        "deleted": deletion(f"Observation/{ID}"),
+    }
+    (folder / "0.json").write_text(json.dumps(records.bundle(records.patient(), records.observation())))
+    for number, name in enumerate(order, 1):
+        (folder / f"{number}.json").write_text(json.dumps(said[name]))
+    done = import_from(folder)
+    assert done.values("heart_rate") == ([] if value is None else [value])
+    again = import_from(folder, store=done.store, pseudonymiser=done.pseudonymiser)
+    assert again.values("heart_rate") == ([] if value is None else [value])
