@@ -23,6 +23,9 @@ Level = Literal["full", "shape", "none"]
 PER_SHAPE = 3
 """So many resources of each shape are validated in full."""
 
+MOST_SKELETONS = 5_000
+"""So many skeletons are remembered; a resource with another one has its shape taken."""
+
 MOST_SHAPES = 50_000
 """From here on every new shape is validated and none is remembered: memory stays bounded."""
 
@@ -74,7 +77,7 @@ class Validator:
         if key in self._settled:
             return True
         valid, settled = self._accepts(resource, version)
-        if settled and len(self._settled) < MOST_SHAPES:
+        if settled and len(self._settled) < MOST_SKELETONS:
             self._settled.add(key)
         return valid
 

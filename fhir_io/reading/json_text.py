@@ -17,7 +17,8 @@ from fhir_io.reading.skeletons import Skeleton, skeleton
 
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_MOST_SKELETONS = 50_000
+_MOST_SKELETONS = 5_000
+"""So many are remembered, which real exports do not reach; others take the slower way."""
 _seen: set[Skeleton] = set()
 _LARGE = 1 << 14
 """From this size on (bytes), collecting garbage while young objects appear would cost most of a parse."""

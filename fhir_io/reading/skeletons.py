@@ -14,17 +14,19 @@ Skeleton = tuple[bytes, Any]
 """What is between texts, and the keys."""
 
 _DIGITS_AND_SPACE = b"0123456789+ \t\r\n"
-_MOST_PATTERNS = 20_000
+_MOST_PATTERNS = 5_000
+_LONGEST = 1 << 16
+"""Bytes; remembering the structure of longer texts would cost memory and save little."""
 _pick: dict[bytes, itemgetter[Any]] = {}
 
 
 def skeleton(text: bytes) -> Skeleton | None:
     """The skeleton of a resource's text, which is JSON.
 
-    None where splitting is not exact (an escaped character, a space before a colon) or where the skeleton
-    would not tell the structure (a contained resource, whose type is part of it).
+    None for a long text, where splitting is not exact (an escaped character, a space before a colon) and
+    where the skeleton would not tell the structure (a contained resource, whose type is part of it).
     """
-    if b"\\" in text or text.count(b'"resourceType"') != 1:
+    if len(text) > _LONGEST or b"\\" in text or text.count(b'"resourceType"') != 1:
         return None
     parts = text.split(b'"')
     marks = b'"'.join(parts[2::2]).translate(None, _DIGITS_AND_SPACE)

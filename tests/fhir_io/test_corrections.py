@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fhir_io import FhirImportError, Reason
+from fhir_io import FhirImportError, Reason, importer
 from fhir_io.quarantine import Quarantine
 from privacy import Identity
 from tests.fhir_io.conftest import FakePseudonymiser, Imported
@@ -341,7 +341,10 @@ def test_what_was_not_used_is_found_again_by_reference(import_from: Any, records
 # -- workers
 
 
-def test_workers_change_nothing(import_from: Any, shared_data: Path, records: Any, tmp_path: Path):
+def test_workers_change_nothing(import_from: Any, shared_data: Path, monkeypatch: pytest.MonkeyPatch):
+    """Files are cut into ranges of lines, and two processes read them, small as they are."""
+    monkeypatch.setattr(importer, "UNIT_BYTES", 1 << 16)
+    monkeypatch.setattr(importer, "BYTES_FOR_A_WORKER", 1)
     source = shared_data / "fhir" / "bulk_ndjson_export25"
     one, two = (import_from(source, workers=n, pseudonymiser=FakePseudonymiser()) for n in (1, 2))
     assert one.report.to_json() == two.report.to_json()
