@@ -39,7 +39,7 @@ GOOD: list[Json] = [
     ),
     R.panel("85354-9", {"valueQuantity": R.quantity(120)}, {"valueQuantity": R.quantity(80)}, id="o2"),
     R.observation("72514-3", valueQuantity=None, valueInteger=3),
-    heart_rate(valueString="60 /min"),
+    R.observation("72514-3", valueQuantity=None, valueString="3"),
     heart_rate(valueRange=RATE),
     heart_rate(valueSampledData=SAMPLES),
     R.observation("72166-2", valueQuantity=None, valueCodeableConcept=R.concept(SNOMED, "8517006")),
