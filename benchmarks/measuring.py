@@ -22,7 +22,7 @@ def cpu_seconds(work: Callable[[], Any]) -> float:
     return time.process_time() - begin
 
 
-def machine(cores: int) -> str:
+def machine(cores: int, command: str = "make benchmark") -> str:
     """Processor, versions and load, in words."""
     packages = ("jax", "llvmlite", "numpy", "scipy", "numba", "diffrax", "libroadrunner")
     versions = []
@@ -36,7 +36,7 @@ def machine(cores: int) -> str:
     wide = any("avx512f" in line for line in info if line.startswith("flags"))
     vectors = "with" if wide else "without"
     return (
-        f"`make benchmark` wrote this section. {models[0] if models else platform.processor()}, "
+        f"`{command}` wrote this section. {models[0] if models else platform.processor()}, "
         f"{cores} cores, {vectors} AVX-512; Python {platform.python_version()}, {', '.join(versions)}. "
         f"Load of the machine, which others use too: {os.getloadavg()[1]:.1f} over the last five minutes."
     )

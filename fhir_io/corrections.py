@@ -117,33 +117,36 @@ class Versions:
 
     def _silenced(self, record: bytes) -> Rank | None:
         """The version in which the source last says that a resource says nothing; None if it does not."""
-        rank: Rank | None = None
-        words: list[tuple[Any, ...]] = list(
-            self._spool.rows("SELECT updated, version, reason FROM said WHERE record = ?", (record,))
-        )
-        newest = max(((u, v) for u, v, reason in words if reason != _DELETED), default=(0.0, 0))
-        for updated, version, reason in words:
-            if reason == _DELETED:
-                return newest
-            if (updated, version) == newest:
-                if reason is None:
-                    return None
-                rank = newest
-        return rank
+        newest, deleted, words = self._words(record)
+        if deleted:
+            return newest
+        silent = [reason for rank, reason in words if rank == newest]
+        return newest if silent and None not in silent else None
 
     def _newest(self, record: bytes) -> Rank | None:
         """The newest version that the source has of a resource; None if it says that it was deleted."""
-        row = self._spool.one("SELECT 1 FROM contested WHERE record = ?", (record,))
-        if row is None:
+        if self._spool.one("SELECT 1 FROM contested WHERE record = ?", (record,)) is None:
             return 0.0, 0
-        newest = (0.0, 0)
-        for updated, version, reason in self._spool.rows(
-            "SELECT updated, version, reason FROM said WHERE record = ?", (record,)
-        ):
-            if reason == _DELETED:
-                return None
-            newest = max(newest, (updated, version))
-        return newest
+        newest, deleted, _ = self._words(record)
+        return None if deleted else newest
+
+    def _words(self, record: bytes) -> tuple[Rank, bool, list[tuple[Rank, str | None]]]:
+        """The newest version of a resource, whether it was deleted after all, and what each version says.
+
+        A deletion has no version: it counts against what was read before it and against what is not newer
+        than that, so that a resource may be made again.
+        """
+        said: list[tuple[Any, ...]] = list(
+            self._spool.rows(
+                "SELECT updated, version, reason FROM said WHERE record = ? ORDER BY rowid", (record,)
+            )
+        )
+        words = [((u, v), reason) for u, v, reason in said if reason != _DELETED]
+        newest = max((rank for rank, _ in words), default=(0.0, 0))
+        last = max((n for n, (_, _, reason) in enumerate(said) if reason == _DELETED), default=-1)
+        before = max((rank for rank, _ in words[: sum(r != _DELETED for *_, r in said[:last])]), default=None)
+        made_again = before is not None and newest > before
+        return newest, last >= 0 and not made_again, words
 
 
 def scoped(record: bytes, person: str) -> bytes:

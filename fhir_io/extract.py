@@ -25,12 +25,17 @@ from fhir_io.mapping.observations import LESION, lost_lesion, read_observation
 from fhir_io.mapping.patients import read_patient
 from fhir_io.mapping.times import Moment, Span, moment, version_rank
 from fhir_io.read import Json, Place, Record
+from fhir_io.reading.json_text import parse
+from fhir_io.reading.skipping import elements
 from fhir_io.reasons import Note, Reason
 from fhir_io.references import contained, names_of, reference_names
 from fhir_io.select import CLINICAL_TYPES, NEEDED_TYPES, public_type, status_reason
 from fhir_io.validate import Level, Validator
 from fhir_io.versions import Declared, Versions, to_r4
 from fhir_io.vocabulary import is_computed
+
+LOOKED_AT = 3
+"""Of resources of a type that is not needed, so many in each unit are looked at for their version."""
 
 When = tuple[int, float, float]
 """A moment as data: proleptic Gregorian ordinal, fraction of the day, half-width in days."""
@@ -127,9 +132,27 @@ class Extractor:
                 out.deleted.append("/".join(record.deleted))
                 continue
             out.read += 1
-            self._take(record, out, known)
+            if record.skipped is not None:
+                self._pass(record, record.skipped, out)
+            else:
+                self._take(record, out, known)
         out.versions = sorted(self._versions.seen.pop(file, ()))
         return out
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """Types that something is taken from."""
+        return self._types
+
+    def _pass(self, record: Record, skipped: tuple[str, bytes], out: Extract) -> None:
+        """Count a resource of a type that is not needed; the first ones of a type tell their version."""
+        kind, text = skipped
+        name = public_type(kind)
+        out.not_needed[name] += 1
+        if out.not_needed[name] > LOOKED_AT:
+            return
+        if not self._versions.plain(kind, elements(text), record.place.file):
+            self._versions.of(parse(text, record.place), record.place)
 
     def _take(self, record: Record, out: Extract, known: dict[tuple[str, ...], int]) -> None:
         resource, place = record.resource, record.place
@@ -141,7 +164,7 @@ class Extractor:
         if kind not in self._types:
             out.not_needed[public_type(kind)] += 1
             return
-        valid = functools.partial(self._validator.accepts, resource, version)
+        valid = functools.partial(self._validator.accepts, resource, version, record.skeleton)
         named = to_r4(resource) if version == "R5" else resource
         if kind == "Patient":
             _take_patient(out, named, record, valid, self._codes)
@@ -304,7 +327,7 @@ def _observation(
     useful = not reading.empty
     notes = [Note.UNIT_FROM_TEXT.code for i in reading.intervals if i.from_text]
     notes += [Note.ZONE_ASSUMED.code] if reading.at.zone_assumed else []
-    notes += [Note.PREDICTION_ACCEPTED.code] if is_computed(resource) else []
+    notes += [Note.PREDICTION_ACCEPTED.code] if codes.accept_predictions and is_computed(resource) else []
     content = [_when(reading.at), values, intervals, findings, reading.site, reasons, useful, notes]
     return content, reading.at.ordinal if useful else None
 

@@ -52,7 +52,7 @@ class SourceKeys:
     def __init__(self, pseudonymiser: PseudonymiserLike, source: str):
         self.pseudonym = pseudonymiser.pseudonym
         self.suppressed_since = pseudonymiser.suppressed_since
-        self.name = functools.lru_cache(maxsize=65_536)(
+        self.name = functools.lru_cache(maxsize=8_192)(
             lambda name: pseudonymiser.keyed("alias", source, name)
         )
         self._keyed, self._source = pseudonymiser.keyed, source

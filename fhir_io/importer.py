@@ -8,15 +8,9 @@ an error before leaves it as it was.
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
@@ -25,25 +19,31 @@ import pyarrow as pa
 from fhir_io.consented import persons_without_consent
 from fhir_io.corrections import Versions
 from fhir_io.errors import FhirImportError
-from fhir_io.extract import Extract, Extractor, Options
+from fhir_io.extract import Extract, Options
 from fhir_io.identities import PseudonymiserLike, SourceKeys
 from fhir_io.mapping.code_tables import Tables
 from fhir_io.mapping.times import check_zone
 from fhir_io.people import Finder, join_linked, resolve_subjects, settle_patients
 from fhir_io.quarantine import FileKey, Quarantine, Wanted
-from fhir_io.read import Record, Source, Unit, open_source, read_unit, units
+from fhir_io.read import Source, Unit, open_source, units
+from fhir_io.reading.manifest import server_of
 from fhir_io.reasons import Note, Reason
 from fhir_io.report import ImportReport, Unused, place_of
+from fhir_io.scratch import private_folder
 from fhir_io.settle import Settlement, Tally
 from fhir_io.spool import Spool
 from fhir_io.versions import Declared
+from fhir_io.workers import collector_at_rest, extracts
 from privacy.consent import Policy
 from privacy.pseudonyms import KEYED_BYTES
 from vht.store import ShardWriter, Store
 from vht.tables import MERGES
 
-UNIT_BYTES = 8 << 20
+UNIT_BYTES = 4 << 20
 """About so many bytes of NDJSON are read by one worker at a time."""
+
+BYTES_FOR_A_WORKER = 64 << 20
+"""A further process is started for so many bytes; for fewer its start would take longer than it saves."""
 
 LISTED = 10_000
 """So many of the resources not used are listed in the report; the quarantine has them all."""
@@ -77,7 +77,7 @@ def import_records(
     codes: Sequence[Path] = (),
     assume_zone: str | None = None,
     accept_predictions: bool = False,
-    source_name: str = "default",
+    source_name: str | None = None,
     scratch: Path | None = None,
 ) -> ImportReport:
     """Import FHIR records as pseudonymised patient states.
@@ -92,7 +92,7 @@ def import_records(
             the first few of each structural shape, ``none`` none; values that are used are checked
             one by one at every level.
         fhir_version: ``R4``, ``R4B`` or ``R5``; None to tell by the resources.
-        workers: processes that read; what is stored does not depend on it.
+        workers: processes that read, fewer for a small source; what is stored does not depend on it.
         strict: reasons for which a resource that is not used makes the whole import fail.
         retry_unused: read only what earlier imports of this source did not use for these reasons.
         consent: ``opt-in`` or ``opt-out``: patients are used only if their Consents allow research.
@@ -100,7 +100,8 @@ def import_records(
         codes: tables of codes of one's own, over ours.
         assume_zone: the time zone of times that name none; None: they are not used.
         accept_predictions: take what is marked as simulated, derived or imputed for measurements.
-        source_name: label of the source; ids are told apart and corrections are found within it.
+        source_name: label of the source; ids are told apart and corrections are found within it. None
+            for the server's address in a raw folder that a fetch wrote, and ``default`` elsewhere.
         scratch: private folder for what is known while the import runs, such as the keys folder.
 
     Returns:
@@ -114,18 +115,19 @@ def import_records(
     if workers < 1:
         raise ValueError("an import needs at least one worker")
     check_zone(assume_zone)
-    keys = SourceKeys(pseudonymiser, source_name)
+    keys = SourceKeys(pseudonymiser, source_name or server_of(Path(source)) or "default")
     tables = Tables.load(codes)
     plan = _plan(Path(source), keys, Quarantine(store.folder), retry_unused, tables)
     options = Options(
         validation, fhir_version, consent is not None, tuple(codes), assume_zone, accept_predictions
     )
-    with _private_folder(scratch) as folder:
+    with private_folder(scratch, _SCRATCH) as folder:
         spool = Spool(folder, keys)
         try:
-            for extract in _extracts(plan, options, workers, progress):
-                spool.ingest(extract)
-            return _store(spool, plan, pseudonymiser, store, strict, retry_unused, consent)
+            with collector_at_rest():
+                for extract in _extracts(plan, options, workers, progress):
+                    spool.ingest(extract)
+                return _store(spool, plan, pseudonymiser, store, strict, retry_unused, consent)
         finally:
             spool.close()
 
@@ -160,7 +162,7 @@ def _extracts(
     """Extracts of all units in their order, whoever read them."""
     done, total = 0, plan.files.total_bytes
     jobs = [(unit, _wanted(plan, unit)) for unit in plan.units]
-    found = _in_this_process(jobs, options) if workers == 1 else _in_workers(jobs, options, workers)
+    found = extracts(jobs, options, min(workers, 1 + total // BYTES_FOR_A_WORKER))
     for (unit, _), extract in zip(jobs, found, strict=True):
         yield extract
         done += unit.size
@@ -168,61 +170,10 @@ def _extracts(
             progress(done, total)
 
 
-Job = tuple[Unit, frozenset[tuple[str, int, int]] | None]
-
-
 def _wanted(plan: _Plan, unit: Unit) -> frozenset[tuple[str, int, int]] | None:
     if plan.wanted is None:
         return None
     return plan.wanted.places.get(plan.keys[unit.place.file - 1], frozenset())
-
-
-def _in_this_process(jobs: list[Job], options: Options) -> Iterator[Extract]:
-    extractor = Extractor(options)
-    for job in jobs:
-        yield _extract(extractor, job)
-
-
-def _in_workers(jobs: list[Job], options: Options, workers: int) -> Iterator[Extract]:
-    """A few units ahead of the one that is taken in, so that memory does not grow with the source."""
-    waiting: deque[Future[Extract]] = deque()
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (options,)) as pool:
-        try:
-            for job in jobs:
-                waiting.append(pool.submit(_work, job))
-                if len(waiting) > 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-_worker: list[Extractor] = []
-
-
-def _start_worker(options: Options) -> None:
-    _worker.append(Extractor(options))
-
-
-def _work(job: Job) -> Extract:
-    return _extract(_worker[0], job)
-
-
-def _extract(extractor: Extractor, job: Job) -> Extract:
-    unit, wanted = job
-    records = read_unit(unit)
-    if wanted is not None:
-        records = (record for record in records if _is_wanted(record, wanted))
-    return extractor.extract(records, unit.place.file)
-
-
-def _is_wanted(record: Record, wanted: frozenset[tuple[str, int, int]]) -> bool:
-    """Patients and medications are read for those who refer to them."""
-    kind = record.resource["resourceType"] if record.resource is not None else None
-    place = record.place
-    return kind in ("Patient", "Medication") or (place.unit, place.number, place.inner) in wanted
 
 
 # -- settling and writing
@@ -367,27 +318,3 @@ def _quarantine(spool: Spool, plan: _Plan, store: Store, retried: Collection[Rea
         (Reason.TYPE_NOT_NEEDED.code, Reason.DUPLICATE.code),
     )
     quarantine.add((*plan.keys[file - 1], *rest) for file, *rest in rows)
-
-
-@contextmanager
-def _private_folder(scratch: Path | None) -> Iterator[Path]:
-    """A folder that only this user can read, removed afterwards; what a killed import left goes too."""
-    if scratch is not None:
-        for left in scratch.glob(f"{_SCRATCH}*"):
-            if not _is_running(left.name.removeprefix(_SCRATCH).partition("-")[0]):
-                shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-", dir=scratch))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_running(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        pass
-    return True

@@ -7,6 +7,7 @@ if exactly one resource answers to it: two hospitals may both have a Patient/1.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from fhir_io.mapping.patients import identifiers
@@ -40,18 +41,24 @@ def reference_names(reference: Any, kind: str, resource: Json) -> list[str]:
     if isinstance(text, str) and text:
         if text.startswith("#"):
             names += _contained_names(text[1:], kind, resource)
-        elif text.startswith(f"{kind}?identifier="):
-            system, _, value = text.removeprefix(f"{kind}?identifier=").partition("|")
-            names.append(_identifier_name(system, value))
         else:
-            names.append(text)
-            parts = text.split("/_history/")[0].split("/")
-            if len(parts) >= 2 and parts[-2] == kind:
-                names.append("/".join(parts[-2:]))
-    names += [
-        _identifier_name(s, v) for s, v, _ in identifiers({"identifier": [reference.get("identifier")]})
-    ]
+            names += _names_of_target(text, kind)
+    if "identifier" in reference:
+        found = identifiers({"identifier": [reference["identifier"]]})
+        names += [_identifier_name(s, v) for s, v, _ in found]
     return names
+
+
+@functools.lru_cache(maxsize=4096)
+def _names_of_target(text: str, kind: str) -> tuple[str, ...]:
+    """Names under which a reference that is no contained one may be known."""
+    if text.startswith(f"{kind}?identifier="):
+        system, _, value = text.removeprefix(f"{kind}?identifier=").partition("|")
+        return (_identifier_name(system, value),)
+    parts = text.split("/_history/")[0].split("/")
+    if len(parts) >= 2 and parts[-2] == kind:
+        return text, "/".join(parts[-2:])
+    return (text,)
 
 
 def contained(resource: Json, name: str, kind: str) -> Json | None:

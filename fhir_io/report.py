@@ -9,9 +9,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from fhir_io.read import Place
 from fhir_io.reasons import Note, Reason
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,41 @@ class ImportReport:
             counts[reason] += count
         return dict(counts.most_common())
 
+    def table(self) -> pd.DataFrame:
+        """The account as a table that adds up: what was read is the sum of the rows below it.
+
+        Returns:
+            Numbers of resources. Rows: ``read``, ``used``, and every reason for which some were not used,
+            the most frequent first. Columns: resource types, the most frequent first, and ``all``.
+            ``fhir_io.Reason[row.upper()].value`` is a reason's sentence.
+        """
+        import pandas as pd
+
+        reasons = self.by_reason()
+        kinds = Counter(self.used_by_type)
+        for (kind, _), count in self.not_used_by_type.items():
+            kinds[kind] += count
+        columns = [kind for kind, _ in sorted(kinds.items(), key=lambda item: (-item[1], item[0]))]
+        rows = {"used": [self.used_by_type.get(kind, 0) for kind in columns]}
+        for reason in reasons:
+            rows[reason.code] = [self.not_used_by_type.get((kind, reason), 0) for kind in columns]
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype="int64")
+        table.loc["read"] = table.sum()
+        table = table.loc[["read", *rows]]
+        table["all"] = table.sum(axis=1)
+        table.index.name, table.columns.name = "resources", "type"
+        return table
+
+    def plot(self) -> Figure:
+        """The account as a picture: what was used of each type, and why the rest was not.
+
+        Raises:
+            ValueError: nothing was read.
+        """
+        from fhir_io.plots import plot_report
+
+        return plot_report(self)
+
     def to_json(self) -> str:
         """The whole report as JSON."""
         not_used: dict[str, dict[str, int]] = {}
@@ -139,6 +179,13 @@ class ImportReport:
         lines += _section("parts of used resources, not used", _named(self.parts_not_used))
         lines += _section("notes", {n.value: c for n, c in self.notes.items()})
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = (
+            f"<p>{self.patients:,} patients from {self.files:,} files. Read {self.read:,} resources = "
+            f"used {self.used:,} + not used {self.not_used:,}.</p>"
+        )
+        return head + str(self.table().to_html())
 
     def _reasons(self) -> set[Reason]:
         return {reason for _, reason in self.not_used_by_type} | set(self.parts_not_used)

@@ -5,11 +5,11 @@ The required codes of FHIR R4 are checked here, since ``fhir.resources`` accepts
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import pkgutil
 import re
 from typing import Any
-
-from fhir.resources import R4B
 
 from fhir_io.read import Json
 from fhir_io.reasons import Reason
@@ -81,13 +81,21 @@ OVER = frozenset({"inactive", "remission", "resolved"})
 _CLINICAL = OVER | {"active", "recurrence", "relapse", "unknown"}
 
 _TYPE_NAME = re.compile(r"[A-Z][A-Za-z]{1,60}")
-_R4B_TYPES = frozenset(module.name for module in pkgutil.iter_modules(R4B.__path__))
 
 
+@functools.lru_cache(maxsize=1024)
 def public_type(kind: str) -> str:
     """The resource type as reports may print it: a made-up type could carry a name."""
-    known = _TYPE_NAME.fullmatch(kind) and kind.lower() in _R4B_TYPES
+    known = _TYPE_NAME.fullmatch(kind) and kind.lower() in _r4b_types()
     return kind if known else "other"
+
+
+@functools.cache
+def _r4b_types() -> frozenset[str]:
+    """Names of the modules of R4B, one a type; none of them is loaded for that."""
+    package = importlib.util.find_spec("fhir.resources.R4B")
+    places = package.submodule_search_locations if package is not None else None
+    return frozenset(module.name for module in pkgutil.iter_modules(places or ()))
 
 
 def status_reason(resource: Json, *, accept_predictions: bool = False) -> Reason | None:

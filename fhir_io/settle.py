@@ -239,7 +239,7 @@ class Settlement:
                 continue
             rows = rows_of(draft.kind, draft.content, clock)
             content = tuple(_content(row) for row in rows)
-            recurs = any(name == "observations" and row[0] == LESION for name, row in rows)
+            recurs = draft.kind == "Observation" and any(value[0] == LESION for value in draft.content[1])
             if recurs:
                 site = (draft.place[0], content, str(draft.content[4]))
                 occurrences[site] += 1
@@ -264,10 +264,11 @@ class Settlement:
             for name, row in rows:
                 if not unchanged:
                     self._rows.setdefault(name, []).append((person, *row, record, *draft.rank))
-                if name == "observations" and row[0] == LESION:
-                    lesions.append((row[2], row[1]))
-                if name == "intervals" and row[0] == LESION:
-                    lost.add(int(row[3] // 1))
+                if row[0] == LESION:
+                    if name == "observations":
+                        lesions.append((row[2], row[1]))
+                    elif name == "intervals":
+                        lost.add(int(row[3] // 1))
         self._count_sums(lesions, lost)
         self._apply_site_rules(person, held)
 
@@ -293,14 +294,15 @@ class Settlement:
             self._refuse(draft, _telling(reasons))
             return
         tally.used[draft.kind] += 1
-        tally.parts.update(reasons)
-        tally.values.update(value[0] for value in values)
-        tally.intervals.update(interval[0] for interval in intervals)
-        tally.events.update("conditions" if present else "absences" for _, present in findings)
-        tally.notes.update(Note[note.upper()] for note in notes)
-        texts = sum(bool(value[2]) for value in values)
-        if texts:
-            tally.notes[Note.UNIT_FROM_TEXT] += texts
+        for name, _, from_text, _ in values:
+            tally.values[name] += 1
+            if from_text:
+                tally.notes[Note.UNIT_FROM_TEXT] += 1
+        if reasons or intervals or findings or notes:
+            tally.parts.update(reasons)
+            tally.intervals.update(interval[0] for interval in intervals)
+            tally.events.update("conditions" if present else "absences" for _, present in findings)
+            tally.notes.update(Note[note.upper()] for note in notes)
 
     def _count_sums(self, lesions: list[tuple[float, float]], lost: set[int]) -> None:
         sums = sums_of_lesions(lesions, lost)

@@ -21,7 +21,7 @@ from fhir_io.reasons import Reason
 from fhir_io.vocabulary import PSEUDONYM
 from privacy import Identity
 
-CACHE_KIB = 48 * 1024
+CACHE_KIB = 16 * 1024
 """Memory that SQLite may use for pages; the rest of its sorting and joining is on the disk."""
 
 ID_ALONE, EXPORTED = 1, 2

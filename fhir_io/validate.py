@@ -12,17 +12,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import fhir.resources as r5
-from fhir.resources import R4B
 from pydantic import ValidationError
 
 from fhir_io.read import Json
-from fhir_io.versions import Version, is_valid
+from fhir_io.reading.skeletons import Skeleton
+from fhir_io.versions import Version, is_valid, model_class
 
 Level = Literal["full", "shape", "none"]
 
 PER_SHAPE = 3
 """So many resources of each shape are validated in full."""
+
+MOST_SKELETONS = 5_000
+"""So many skeletons are remembered; a resource with another one has its shape taken."""
 
 MOST_SHAPES = 50_000
 """From here on every new shape is validated and none is remembered: memory stays bounded."""
@@ -55,33 +57,51 @@ class Validator:
         self.level = level
         self._seen: dict[Any, int] = {}
         self._failed: set[Any] = set()
+        self._settled: set[Any] = set()
 
-    def accepts(self, resource: Json, version: Version = "R4") -> bool:
-        """Whether a resource is valid, as far as the level looks; R4 is looked at as R4B."""
+    def accepts(self, resource: Json, version: Version = "R4", skeleton: Skeleton | None = None) -> bool:
+        """Whether a resource is valid, as far as the level looks; R4 is looked at as R4B.
+
+        Args:
+            resource: the resource.
+            version: that it is in.
+            skeleton: of its text, which tells faster that its shape was seen often enough.
+        """
         if self.level == "none":
             return True
         if self.level == "full":
             return is_valid(resource, version)
+        if skeleton is None:
+            return self._accepts(resource, version)[0]
+        key = version, resource["resourceType"], skeleton
+        if key in self._settled:
+            return True
+        valid, settled = self._accepts(resource, version)
+        if settled and len(self._settled) < MOST_SKELETONS:
+            self._settled.add(key)
+        return valid
+
+    def _accepts(self, resource: Json, version: Version) -> tuple[bool, bool]:
+        """Whether a resource is valid, and whether all others of its shape are taken for valid."""
         try:
             form = (version, shape(resource))
         except RecursionError:
-            return False
+            return False, False
         count = self._seen.get(form, 0)
         if count >= PER_SHAPE and form not in self._failed:
-            return True
+            return True, True
         valid = _well_formed(resource, version)
         if form in self._seen or len(self._seen) < MOST_SHAPES:
             self._seen[form] = count + 1
             if not valid:
                 self._failed.add(form)
-        return valid
+        return valid, False
 
 
 def _well_formed(resource: Json, version: Version) -> bool:
     """Whether the structure is valid, whatever single values are: unknown, missing or doubled elements."""
     try:
-        module = r5 if version == "R5" else R4B
-        module.get_fhir_model_class(resource["resourceType"]).model_validate(resource)
+        model_class(resource["resourceType"], version).model_validate(resource)
     except KeyError:  # a contained resource of a type that does not exist
         return False
     except ValidationError as error:

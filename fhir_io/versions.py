@@ -12,9 +12,6 @@ import functools
 from collections import Counter
 from typing import Any, Literal
 
-import fhir.resources as r5
-from fhir.resources import R4B
-
 from fhir_io.errors import FhirImportError
 from fhir_io.reading.records import Json, Place
 
@@ -52,6 +49,7 @@ class Versions:
         self.declared = declared
         self.seen: dict[int, set[Version]] = {}
         self._forms: set[Any] = set()
+        self._plain: set[tuple[str, ...]] = set()
 
     def of(self, resource: Json, place: Place) -> Version:
         """The version that a resource is in.
@@ -62,9 +60,30 @@ class Versions:
         Raises:
             FhirImportError: it contradicts the declared version.
         """
+        if self.plain(resource["resourceType"], tuple(resource), place.file):
+            return "R4"
         version = self._of(resource, place)
         self.seen.setdefault(place.file, set()).add(version)
         return version
+
+    def plain(self, kind: str, elements: tuple[str, ...], file: int) -> bool:
+        """Whether a resource with these elements is R4 whatever they hold; if so, it counts as seen."""
+        plain = self.declared != "R5" and self._is_plain((kind, *elements))
+        if plain and "R4" not in self.seen.get(file, ()):
+            self.seen.setdefault(file, set()).add("R4")
+        return plain
+
+    def _is_plain(self, form: tuple[str, ...]) -> bool:
+        """Told once for each type with its elements."""
+        if form in self._plain:
+            return True
+        kind, *elements = form
+        newer, _ = _only(kind)
+        if not newer.isdisjoint(elements) or (kind in _NESTED and _NESTED[kind][0] in elements):
+            return False
+        if len(self._plain) < _MOST_FORMS:
+            self._plain.add(form)
+        return True
 
     def _of(self, resource: Json, place: Place) -> Version:
         newer, older = _marks(resource)
@@ -105,11 +124,24 @@ class Versions:
         return dict(sorted(counts.items()))
 
 
+def model_class(kind: str, version: Version) -> Any:
+    """The class of ``fhir.resources`` that describes a type; R4 is described by R4B.
+
+    Raises:
+        KeyError: there is no such type in that version.
+    """
+    # loaded here: a process that validates nothing need not hold them
+    if version == "R5":
+        import fhir.resources as module
+    else:
+        from fhir.resources import R4B as module  # type: ignore[no-redef]
+    return module.get_fhir_model_class(kind)
+
+
 def is_valid(resource: Json, version: Version) -> bool:
     """Whether ``fhir.resources`` accepts a resource; its messages quote values and are dropped."""
-    module = r5 if version == "R5" else R4B
     try:
-        module.get_fhir_model_class(resource["resourceType"]).model_validate(resource)
+        model_class(resource["resourceType"], version).model_validate(resource)
     except Exception:  # pydantic, fhir-core and datetime raise many kinds, and all quote the value
         return False
     return True
@@ -134,8 +166,8 @@ def _marks(resource: Json) -> tuple[bool, bool]:
 def _only(kind: str) -> tuple[frozenset[str], frozenset[str]]:
     """Names of elements of a type that R5 has and R4B lacks, and the other way round."""
     try:
-        newer = frozenset(r5.get_fhir_model_class(kind).elements_sequence())
-        older = frozenset(R4B.get_fhir_model_class(kind).elements_sequence())
+        newer = frozenset(model_class(kind, "R5").elements_sequence())
+        older = frozenset(model_class(kind, "R4").elements_sequence())
     except Exception:  # a type that one of the versions does not have
         return frozenset(), frozenset()
     return newer - older, older - newer

@@ -51,10 +51,13 @@ COMPUTED = frozenset({"simulated", "derived", "imputed"})
 def is_computed(resource: dict[str, Any]) -> bool:
     """Whether the tags or security labels of a resource say that it was computed, not measured."""
     meta = resource.get("meta")
-    if not isinstance(meta, dict):
+    if not isinstance(meta, dict) or ("tag" not in meta and "security" not in meta):
         return False
-    marks = set(_codings(meta.get("tag"))) | set(_codings(meta.get("security")))
-    return ASSERTED_BY_ALGORITHM in marks or any((ORIGIN, code) in marks for code in COMPUTED)
+    for element in ("tag", "security"):
+        for mark in _codings(meta[element]) if element in meta else ():
+            if mark == ASSERTED_BY_ALGORITHM or (mark[0] == ORIGIN and mark[1] in COMPUTED):
+                return True
+    return False
 
 
 def relative_day(resource: dict[str, Any]) -> Any:

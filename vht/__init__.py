@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from vht.healthy_adults import adults
     from vht.hypertension import hypertensives, law_2003
     from vht.managed import Managed, Rule, managed_course
+    from vht.missing import MissingMap
     from vht.model_run import ModelRun, ModelRunError, run_model
     from vht.model_validation import Validation, validate
     from vht.patient import CompositionError, Coupling, VirtualPatient
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from vht.population import Individuals, baseline_table, impute, individuals, sample, typical
     from vht.quantities import QUANTITIES, Quantity, UnknownQuantity, quantity
     from vht.ready_made import READY_MADE, ReadyMade, UnknownPatient
+    from vht.record_coverage import Coverage, coverage
     from vht.reflex import adapt
     from vht.regimens import Regimen
     from vht.sensitivities import Sensitivity, sensitivity
@@ -60,10 +62,12 @@ _HOME = {
     "Cohort": "cohort",
     "CompositionError": "patient",
     "Coupling": "patient",
+    "Coverage": "record_coverage",
     "Event": "state",
     "Interval": "state",
     "Individuals": "population",
     "Managed": "managed",
+    "MissingMap": "missing",
     "ModelRun": "model_run",
     "ModelRunError": "model_run",
     "Observation": "state",
@@ -99,6 +103,7 @@ _HOME = {
     "cardiovascular": "compositions",
     "cardiovascular_claims": "validation.cardiovascular",
     "cite": "citation",
+    "coverage": "record_coverage",
     "fit": "fitting",
     "hypertensives": "hypertension",
     "impute": "population",
@@ -131,12 +136,14 @@ __all__ = [
     "Cohort",
     "CompositionError",
     "Coupling",
+    "Coverage",
     "Event",
     "Fit",
     "Forecast",
     "Individuals",
     "Interval",
     "Managed",
+    "MissingMap",
     "ModelRun",
     "ModelRunError",
     "Observation",
@@ -168,6 +175,7 @@ __all__ = [
     "cardiovascular",
     "cardiovascular_claims",
     "cite",
+    "coverage",
     "fit",
     "hypertensives",
     "impute",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
 
 from vht.state import Absence, Event, Interval, Observation, PatientState
 from vht.tables import EVENTS, TABLES, columns, digest
+
+if TYPE_CHECKING:
+    from vht.missing import MissingMap
 
 _MODELS: dict[str, type[Any]] = {
     "observations": Observation,
@@ -85,6 +88,19 @@ class Cohort:
         since = denied.reindex(active["pseudonym"]).to_numpy(dtype=float)
         active = active[~(active["start_day"].to_numpy(dtype=float) < since)]
         return sorted(active["pseudonym"].unique())
+
+    def missing_map(self, quantities: Iterable[str] | None = None) -> MissingMap:
+        """What is known of each patient, quantity by quantity, with a table and a plot.
+
+        Args:
+            quantities: names; None for all of which something is known of anybody.
+
+        Raises:
+            UnknownQuantity: no quantity of that name.
+        """
+        from vht.missing import missing_map
+
+        return missing_map(self, quantities)
 
     def select(self, pseudonyms: Iterable[str]) -> Cohort:
         """The sub-cohort of the given patients.

@@ -6,6 +6,7 @@ things, neither is taken.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -35,12 +36,18 @@ class Asked:
         return self.row.quantity if self.row is not None else None
 
 
-def codings(concept: Any) -> Iterator[tuple[str, str]]:
+def codings(concept: Any) -> list[tuple[str, str]]:
     """(system, code) of every complete coding of a CodeableConcept."""
-    for coding in _codings(concept):
-        system, code = coding.get("system"), coding.get("code")
-        if isinstance(system, str) and isinstance(code, str):
-            yield system, code
+    found = concept.get("coding") if isinstance(concept, dict) else None
+    if not isinstance(found, list):
+        return []
+    return [
+        (system, code)
+        for coding in found
+        if isinstance(coding, dict)
+        and isinstance(system := coding.get("system"), str)
+        and isinstance(code := coding.get("code"), str)
+    ]
 
 
 def _codings(concept: Any) -> Iterator[dict[str, Any]]:
@@ -52,10 +59,15 @@ def _codings(concept: Any) -> Iterator[dict[str, Any]]:
 
 def asked(concept: Any, tables: Tables) -> Asked | Reason:
     """The quantity or question that an Observation's or component's code stands for."""
+    return _asked(tuple(codings(concept)), tables)
+
+
+@functools.lru_cache(maxsize=8192)
+def _asked(coded: tuple[tuple[str, str], ...], tables: Tables) -> Asked | Reason:
     rows: dict[str | None, QuantityRow] = {}
     questions: dict[str, Question] = {}
     situation = False
-    for uri, code in codings(concept):
+    for uri, code in coded:
         key = tables.system(uri), code.strip()
         row = own_row(code) if uri == QUANTITY else tables.quantities.get(key)
         if row is not None and not row.ignore:
@@ -78,8 +90,13 @@ def concept_row(concept: Any, kind: Kind, tables: Tables) -> ConceptRow | Reason
     A class of drugs (ATC ``C10AA``) beside an ingredient of that class is no contradiction: the
     ingredient is taken.
     """
+    return _concept_row(tuple(codings(concept)), kind, tables)
+
+
+@functools.lru_cache(maxsize=8192)
+def _concept_row(coded: tuple[tuple[str, str], ...], kind: Kind, tables: Tables) -> ConceptRow | Reason:
     found: dict[tuple[object, ...], ConceptRow] = {}
-    for uri, code in codings(concept):
+    for uri, code in coded:
         row = tables.concept_row(kind, tables.system(uri), code.strip())
         if row is not None and not row.ignore:
             found.setdefault(row.meaning, row)

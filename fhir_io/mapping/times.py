@@ -10,6 +10,7 @@ A year or a month is a :class:`Span` of days, never its first day.
 from __future__ import annotations
 
 import calendar
+import functools
 import math
 import re
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ RELATIVE_ZERO = 10_000_000
 """Ordinal of day 0 where a record gives days from it and no date. It lies far beyond the calendar, so that an
 ordinal tells by itself which of the two it is."""
 _FARTHEST_DAY = 100_000
+_LAST_ORDINAL = date.max.toordinal()
 
 
 Precision = Literal["time", "day", "month", "year"]
@@ -101,6 +103,12 @@ def when(text: Any, assume_zone: str | None = None) -> Moment | Span | Reason:
     """
     if not isinstance(text, str):
         return Reason.NO_DATE if text is None else Reason.MALFORMED_DATE
+    return _when(text, assume_zone)
+
+
+@functools.lru_cache(maxsize=4096)
+def _when(text: str, assume_zone: str | None) -> Moment | Span | Reason:
+    """What was recorded in one encounter has one time."""
     match = _DATE_TIME.fullmatch(text)
     if match is None:
         return Reason.MALFORMED_DATE
@@ -160,6 +168,10 @@ def observed_at(resource: Json, assume_zone: str | None = None) -> Moment | Reas
     day = relative_day(resource)
     if day is not None:
         return _relative(day)
+    if "effectiveDateTime" in resource and "effectiveTiming" not in resource:
+        at = moment(resource["effectiveDateTime"], assume_zone)  # nearly all; what follows says the same
+        if isinstance(at, Moment):
+            return at
     start, end = period(resource.get("effectivePeriod"))
     timing = resource.get("effectiveTiming")
     timed: list[Any] = []
@@ -181,7 +193,7 @@ def observed_at(resource: Json, assume_zone: str | None = None) -> Moment | Reas
 
 def is_relative(ordinal: int) -> bool:
     """Whether the ordinal of a moment counts from day 0 and is no date."""
-    return ordinal > date.max.toordinal()
+    return ordinal > _LAST_ORDINAL
 
 
 def _relative(day: Any) -> Moment | Reason:

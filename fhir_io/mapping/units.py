@@ -67,46 +67,47 @@ def unit_conversion(
     element: dict[str, Any], row: QuantityRow, tables: Tables
 ) -> tuple[Conversion, bool] | Reason:
     """The conversion for a FHIR Quantity's unit, and whether the unit was read from its text."""
-    system, code, text = (_text(element.get(key)) for key in ("system", "code", "unit"))
+    system, code, text = element.get("system"), element.get("code"), element.get("unit")
+    return _unit_conversion(
+        system.strip() if isinstance(system, str) else "",
+        code.strip() if isinstance(code, str) else "",
+        text.strip() if isinstance(text, str) else "",
+        (row.quantity or "", row.unit, row.indexed, row.only_unit, row.molar_mass),
+        row.assume_unit,
+        tables,
+    )
+
+
+Expected = tuple[str, str | None, bool, bool, float | None]
+"""Of a row: quantity, unit, whether indexed, whether in that unit only, molar mass."""
+
+
+@functools.lru_cache(maxsize=8192)
+def _unit_conversion(
+    system: str, code: str, text: str, row: Expected, assume_unit: bool, tables: Tables
+) -> tuple[Conversion, bool] | Reason:
+    name, expected = row[:2]
     if not code and not text:
-        if row.assume_unit and row.unit is not None:
-            return (_conversion(row.unit, row, tables) or SAME), False
-        target = quantity(row.quantity or "")
-        return (SAME, False) if target.unit == "1" else Reason.NO_UNIT
+        if assume_unit and expected is not None:
+            return (_found(expected, row, tables) or SAME), False
+        return (SAME, False) if quantity(name).unit == "1" else Reason.NO_UNIT
     if code:
-        found = _conversion(code, row, tables)
+        found = _found(code, row, tables)
         if found is not None:
             return found, False
         if tables.system(system) == UCUM and parsed(code) is not None:
             return Reason.UNIT_NOT_CONVERTIBLE  # a unit of something else: its text would be a guess
     if text:
-        found = _conversion(text, row, tables)
+        found = _found(text, row, tables)
         if found is not None:
             return found, True
     return Reason.UNIT_NOT_CONVERTIBLE
 
 
-def _text(item: Any) -> str:
-    return item.strip() if isinstance(item, str) else ""
-
-
-def _conversion(unit: str, row: QuantityRow, tables: Tables) -> Conversion | None:
+def _found(unit: str, row: Expected, tables: Tables) -> Conversion | None:
     """How a unit becomes the canonical unit of a row's quantity; None if it does not."""
-    return _found(
-        unit, row.quantity or "", row.unit or "", row.indexed, row.only_unit, row.molar_mass, tables
-    )
-
-
-@functools.lru_cache(maxsize=8192)
-def _found(
-    unit: str,
-    name: str,
-    expected: str,
-    indexed_code: bool,
-    only_unit: bool,
-    molar_mass: float | None,
-    tables: Tables,
-) -> Conversion | None:
+    name, told, indexed_code, only_unit, molar_mass = row
+    expected = told or ""
     target = quantity(name)
     known = unit if unit == target.unit else tables.spellings.get(unit.lower(), unit)
     if only_unit and without_annotations(known) != without_annotations(expected):

@@ -6,6 +6,7 @@ bound. Both ends belong to it, for a bound says nothing finer than the method me
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterator
@@ -63,7 +64,12 @@ Content = Value | Interval | Finding
 
 def value_key(holder: Json) -> str | Reason | None:
     """The name of the value element of an Observation or component; None if it has none."""
-    keys = [key for key in holder if key[:5] == "value" and key[5:6].isupper()]
+    return _value_key(tuple(holder))
+
+
+@functools.lru_cache(maxsize=4096)
+def _value_key(elements: tuple[str, ...]) -> str | Reason | None:
+    keys = [key for key in elements if key[:5] == "value" and key[5:6].isupper()]
     if len(keys) > 1:
         return Reason.INVALID
     return keys[0] if keys else None

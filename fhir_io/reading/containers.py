@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from fhir_io.errors import FhirImportError
+from fhir_io.reading.json_text import parse_resource
 from fhir_io.reading.records import Json, Place, Record
+from fhir_io.reading.skeletons import Skeleton
+from fhir_io.reading.skipping import Member, members, skipped
 
 
 def is_resource(value: Any) -> bool:
@@ -19,8 +22,16 @@ def is_resource(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("resourceType"), str)
 
 
-def opened(resource: Json, place: Place, full_url: str | None = None) -> Iterator[Record]:
+def opened(
+    resource: Json, place: Place, full_url: str | None = None, form: Skeleton | None = None
+) -> Iterator[Record]:
     """The resource itself or, for a container, what it holds.
+
+    Args:
+        resource: the resource.
+        place: where it stands.
+        full_url: of the entry that it is in.
+        form: skeleton of its text, if it was read from one of its own.
 
     Raises:
         FhirImportError: a container whose list of members is no list.
@@ -31,7 +42,37 @@ def opened(resource: Json, place: Place, full_url: str | None = None) -> Iterato
     elif kind == "Parameters" and _carries(resource.get("parameter")):
         yield from _parameters(resource["parameter"], place)
     else:
-        yield Record(resource, place, full_url)
+        yield Record(resource, place, full_url, None, form)
+
+
+def opened_text(content: bytes, place: Place, needed: frozenset[str]) -> Iterator[Record] | None:
+    """What a Bundle holds, without building resources that are not needed; None if it is none, or unusual.
+
+    Args:
+        content: the text.
+        place: the file or line.
+        needed: types that something is taken from.
+    """
+    found = members(content)
+    return None if found is None else _members(found, place, needed)
+
+
+def _members(found: list[Member], place: Place, needed: frozenset[str]) -> Iterator[Record]:
+    for number, (raw, full_url, request) in enumerate(found, start=1):
+        at = place.within("entry", number)
+        deleted = None if request is None else _deletion(request, full_url)
+        if deleted is not None:
+            yield Record(None, at, None, deleted)
+        elif raw is not None:
+            passed = skipped(raw, needed)
+            if passed is not None:
+                yield Record(None, at, full_url, None, None, passed)
+                continue
+            value, form = parse_resource(raw, at)
+            if is_resource(value):
+                yield from opened(value, at, full_url, form)
+            else:
+                yield Record(None, at)
 
 
 def _entries(bundle: Json, place: Place) -> Iterator[Record]:

@@ -13,9 +13,13 @@ from typing import Any
 import orjson
 
 from fhir_io.errors import FhirImportError
+from fhir_io.reading.skeletons import Skeleton, skeleton
 
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_MOST_SKELETONS = 5_000
+"""So many are remembered, which real exports do not reach; others take the slower way."""
+_seen: set[Skeleton] = set()
 _LARGE = 1 << 14
 """From this size on (bytes), collecting garbage while young objects appear would cost most of a parse."""
 
@@ -42,6 +46,25 @@ def parse(content: bytes, where: object) -> Any:
         raise FhirImportError(f"{where}: {problem}. Export or copy it again; nothing was imported")
     _refuse_twice(content, value, where)
     return value
+
+
+def parse_resource(content: bytes, where: object) -> tuple[Any, Skeleton | None]:
+    """As :func:`parse`, with the skeleton of the text; a skeleton once seen has no field twice.
+
+    Raises:
+        FhirImportError: as :func:`parse` does.
+    """
+    form = skeleton(content)
+    if form is None or form not in _seen:
+        value = parse(content, where)
+        if form is not None and len(_seen) < _MOST_SKELETONS:
+            _seen.add(form)
+        return value, form
+    try:
+        return orjson.loads(content), form
+    except json.JSONDecodeError:
+        pass
+    return parse(content, where), form  # which says what is wrong
 
 
 def _loads(content: bytes) -> Any:

@@ -54,6 +54,24 @@ def read_manifest(path: Path) -> Manifest | None:
     return Manifest(path, tuple(listed), len(errors) if isinstance(errors, list) else 0)
 
 
+def server_of(folder: Path) -> str | None:
+    """The address of the server that a raw folder was fetched from; None for any other source.
+
+    ``fhir_io.server`` numbers its syncs in the manifest, which no bulk export does.
+    """
+    path = folder / "manifest.json"
+    try:
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            return None
+        document = parse(path.read_bytes(), "the manifest")
+    except (OSError, FhirImportError):
+        return None
+    if not isinstance(document, dict) or not isinstance(document.get("sync"), int):
+        return None
+    address = document.get("request")
+    return address if isinstance(address, str) and address.startswith(("http://", "https://")) else None
+
+
 def _name(url: Any) -> str:
     """The file name at the end of an address."""
     parts = urlsplit(url if isinstance(url, str) else "")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+from fhir_io.reading.skeletons import Skeleton
 
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where something was read, all counted from 1; a message may show it.
 
     Attributes:
@@ -42,19 +43,24 @@ class Place:
         return self
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
-    """One thing that was read.
+    """One thing that was read; nobody changes it (freezing would cost as much as reading a line).
 
     Attributes:
-        resource: the resource; None where the JSON is no FHIR resource, and for a deletion.
+        resource: the resource; None where the JSON is no FHIR resource, for a deletion, and for a resource
+            of a type that is not needed.
         place: where it was read.
         full_url: the Bundle entry's fullUrl.
         deleted: type and id of a resource that the source says was deleted. The id of a conditional
             deletion is its query, with the question mark.
+        skeleton: of the text of the resource, where it stands in one of its own and has one.
+        skipped: type and text of a resource that is not needed.
     """
 
     resource: Json | None
     place: Place
     full_url: str | None = field(default=None, repr=False)
     deleted: tuple[str, str] | None = field(default=None, repr=False)
+    skeleton: Skeleton | None = field(default=None, repr=False, compare=False)
+    skipped: tuple[str, bytes] | None = field(default=None, repr=False)

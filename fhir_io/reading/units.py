@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from fhir_io.errors import FhirImportError
-from fhir_io.reading.containers import is_resource, opened
-from fhir_io.reading.json_text import parse
+from fhir_io.reading.containers import is_resource, opened, opened_text
+from fhir_io.reading.json_text import parse, parse_resource
 from fhir_io.reading.records import Place, Record
+from fhir_io.reading.skipping import skipped
 from fhir_io.reading.source import LINES, Source
 from fhir_io.reading.streams import READ_FAILURES, Stamp, lines, opened_file, whole
 
@@ -102,18 +103,22 @@ def _range(file: Unit, start: int, stop: int, first_line: int) -> Unit:
     return Unit(file.path, file.place, file.kind, file.packed, file.stamp, start, stop, first_line)
 
 
-def read_unit(unit: Unit, tell: Callable[[int], None] | None = None) -> Iterator[Record]:
+def read_unit(
+    unit: Unit, tell: Callable[[int], None] | None = None, needed: frozenset[str] | None = None
+) -> Iterator[Record]:
     """The resources of a unit.
 
     Args:
         unit: from :func:`units`.
         tell: called now and then with the bytes of the unit that are done, as they lie on disk.
+        needed: types of which the resources are wanted; of others only type and elements are told. None
+            for all.
 
     Raises:
         FhirImportError: the file is truncated, is not JSON, holds no FHIR resource at all, is larger
             than what is read, or changed since the source was listed.
     """
-    return _lines(unit, tell) if unit.kind == "lines" else _document(unit)
+    return _lines(unit, tell, needed) if unit.kind == "lines" else _document(unit, needed)
 
 
 def read_records(source: Source, progress: Callable[[int, int], None] | None = None) -> Iterator[Record]:
@@ -139,13 +144,18 @@ def read_records(source: Source, progress: Callable[[int, int], None] | None = N
         done += unit.size
 
 
-def _document(unit: Unit) -> Iterator[Record]:
+def _document(unit: Unit, needed: frozenset[str] | None) -> Iterator[Record]:
     place = unit.place
     try:
         with opened_file(unit.path, unit.stamp, unit.packed, place) as (stream, _):
             content = whole(stream, place)
     except READ_FAILURES:
         raise FhirImportError(f"{place}: cannot be read as a file; export it again") from None
+    if needed is not None:
+        records = opened_text(content, place, needed)
+        if records is not None:
+            yield from records
+            return
     found = parse(content, place)
     if not is_resource(found):
         raise FhirImportError(
@@ -156,7 +166,7 @@ def _document(unit: Unit) -> Iterator[Record]:
     yield from opened(found, place)
 
 
-def _lines(unit: Unit, tell: Callable[[int], None] | None) -> Iterator[Record]:
+def _lines(unit: Unit, tell: Callable[[int], None] | None, needed: frozenset[str] | None) -> Iterator[Record]:
     known = unit.start > 0  # the first range of a file looks whether there is FHIR in it
     number = unit.first_line - 1
     try:
@@ -169,10 +179,17 @@ def _lines(unit: Unit, tell: Callable[[int], None] | None) -> Iterator[Record]:
                 if line.isspace():
                     continue
                 at = unit.place.within("line", number)
-                value = parse(line, at)
+                passed = None if needed is None else skipped(line, needed)
+                if passed is not None:
+                    known = True
+                    yield Record(None, at, None, None, None, passed)
+                    if tell and number % _REPORT_EVERY == 0:
+                        tell(raw.tell() - unit.start)
+                    continue
+                value, form = parse_resource(line, at)
                 if is_resource(value):
                     known = True
-                    yield from opened(value, at)
+                    yield from opened(value, at, None, form)
                 else:
                     yield Record(None, at)
                 if tell and number % _REPORT_EVERY == 0:
@@ -187,7 +204,7 @@ def _refuse_foreign(unit: Unit, last: int) -> None:
     """Raise unless a line after this unit, which has none, is FHIR."""
     if not unit.packed and unit.stop < unit.stamp.size:
         beyond = _range(unit, unit.stop, unit.stamp.size, last + 1)
-        if any(record.resource is not None or record.deleted for record in _lines(beyond, None)):
+        if any(record.resource is not None or record.deleted for record in _lines(beyond, None, None)):
             return
     raise FhirImportError(
         f"{unit.place} (in the order of names) is NDJSON but not FHIR: no line has a resourceType. "

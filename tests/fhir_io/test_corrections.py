@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fhir_io import FhirImportError, Reason
+from fhir_io import FhirImportError, Reason, importer
 from fhir_io.quarantine import Quarantine
 from privacy import Identity
 from tests.fhir_io.conftest import FakePseudonymiser, Imported
@@ -341,7 +341,10 @@ def test_what_was_not_used_is_found_again_by_reference(import_from: Any, records
 # -- workers
 
 
-def test_workers_change_nothing(import_from: Any, shared_data: Path, records: Any, tmp_path: Path):
+def test_workers_change_nothing(import_from: Any, shared_data: Path, monkeypatch: pytest.MonkeyPatch):
+    """Files are cut into ranges of lines, and two processes read them, small as they are."""
+    monkeypatch.setattr(importer, "UNIT_BYTES", 1 << 16)
+    monkeypatch.setattr(importer, "BYTES_FOR_A_WORKER", 1)
     source = shared_data / "fhir" / "bulk_ndjson_export25"
     one, two = (import_from(source, workers=n, pseudonymiser=FakePseudonymiser()) for n in (1, 2))
     assert one.report.to_json() == two.report.to_json()
@@ -406,3 +409,34 @@ def test_a_patient_who_is_sent_again_without_vital_status_stays_dead(
     assert (second.state.vital_status, second.state.death_day) == ("deceased", 31.0)
     third = follow(second, records.patient(deceasedBoolean=False), records.observation())
     assert (third.state.vital_status, third.state.death_day) == ("alive", None)
+
+
+@pytest.mark.parametrize(
+    ("order", "value"),
+    [
+        (["first", "deleted"], None),
+        (["deleted", "first"], None),
+        (["first", "deleted", "first"], None),
+        (["first", "deleted", "second"], 72),
+        (["second", "deleted", "first"], None),
+        (["first", "deleted", "second", "deleted"], None),
+    ],
+)
+def test_a_resource_that_is_made_again_after_its_deletion_counts(
+    import_from: Any, records: Any, tmp_path: Path, order: list[str], value: float | None
+):
+    """Files in the order of their names, as a raw folder of several syncs holds them."""
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    said = {
+        "first": heart_rate(records, 70, 1, 1),
+        "second": heart_rate(records, 72, 2, 2),
+        "deleted": deletion(f"Observation/{ID}"),
+    }
+    (folder / "0.json").write_text(json.dumps(records.bundle(records.patient(), records.observation())))
+    for number, name in enumerate(order, 1):
+        (folder / f"{number}.json").write_text(json.dumps(said[name]))
+    done = import_from(folder)
+    assert done.values("heart_rate") == ([] if value is None else [value])
+    again = import_from(folder, store=done.store, pseudonymiser=done.pseudonymiser)
+    assert again.values("heart_rate") == ([] if value is None else [value])

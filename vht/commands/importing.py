@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vht.commands import servers
 from vht.commands.console import done, err, out, progress
 
 if TYPE_CHECKING:
     from fhir_io import Reason
+    from fhir_io.server import Fetched
 
 
 class Validation(StrEnum):
@@ -39,7 +43,11 @@ class ConsentPolicy(StrEnum):
 
 def import_records(
     source: Annotated[
-        Path | None, typer.Argument(help="Bundle, NDJSON file, or folder of them.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="Bundle, NDJSON file, folder of them, or FHIR base address https://host/path.",
+            show_default=False,
+        ),
     ] = None,
     keys: Annotated[
         Path | None, typer.Option(help="Folder of the keys and the vault. Keep it apart from the states.")
@@ -47,8 +55,14 @@ def import_records(
     states: Annotated[Path | None, typer.Option(help="Folder of the patient states.")] = None,
     project: Annotated[str, typer.Option(help="Pseudonyms of two projects cannot be linked.")] = "default",
     source_name: Annotated[
-        str, typer.Option("--source", help="Label of the source: corrections are found within it.")
-    ] = "default",
+        str | None,
+        typer.Option(
+            "--source",
+            help="Label of the source: corrections are found within it. Default: the server's address, if "
+            "the records were fetched; else 'default'.",
+            show_default=False,
+        ),
+    ] = None,
     validation: Annotated[
         Validation,
         typer.Option(help="full: every resource that is used; shape: the first of each shape; none."),
@@ -81,11 +95,31 @@ def import_records(
     explain: Annotated[
         str | None, typer.Option(help="Say what happens to a code, or system|code, and import nothing.")
     ] = None,
+    raw: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that keeps what the server gave, identifiable: later imports fetch what changed. "
+            "Default: a private one in the keys folder, removed at the end.",
+            rich_help_panel=servers.PANEL,
+        ),
+    ] = None,
+    bulk: servers.Bulk = False,
+    system: servers.System = False,
+    group: servers.Group = None,
+    types: servers.Types = None,
+    client_id: servers.ClientId = None,
+    key: servers.ClientKey = None,
+    scope: servers.Scope = None,
+    token_url: servers.TokenUrl = None,
+    rate: servers.Rate = 10.0,
+    trust_origin: servers.TrustOrigin = None,
+    allow_http: servers.AllowHttp = False,
 ) -> None:
     """Import FHIR records as pseudonymised patient states.
 
     Every resource read is used or listed as not used, with the reason. Names, addresses, identifiers,
     narrative and calendar dates do not pass. A report goes to the screen and into the states' folder.
+    Records of a live server are fetched first.
     """
     from fhir_io import import_records as import_all
     from privacy import Pseudonymiser
@@ -101,9 +135,16 @@ def import_records(
         raise typer.BadParameter("keys and states must lie in separate folders", param_hint="--states")
     forbidden = _reasons(strict or [], "--strict")
     again = _reasons(retry_unused or [], "--retry-unused")
-    with Pseudonymiser.open(keys, project) as pseudonymiser, progress("reading") as bar:
+    access = servers.Access(
+        bulk, system, group, types, client_id, key, scope, token_url, rate, trust_origin, allow_http
+    )
+    with (
+        _records(source, keys, states, raw, access, retry=bool(again)) as (records, complete),
+        Pseudonymiser.open(keys, project) as pseudonymiser,
+        progress("reading") as bar,
+    ):
         report = import_all(
-            source,
+            records,
             pseudonymiser=pseudonymiser,
             store=Store(states),
             progress=bar,
@@ -125,6 +166,46 @@ def import_records(
         raise typer.Exit(1)
     write_whole(states / "import-report.json", report.to_json().encode())
     done(f"states of {report.patients} patients", states)
+    if not complete:
+        err.print(servers.INCOMPLETE)
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _records(
+    source: str, keys: Path, states: Path, raw: Path | None, access: servers.Access, *, retry: bool
+) -> Iterator[tuple[Path, bool]]:
+    """Where the records lie, and whether they are all there; those of a server are fetched first."""
+    if not source.lower().startswith(("http://", "https://")):
+        if raw is not None or access != servers.Access(rate=access.rate):
+            raise typer.BadParameter(
+                "the options of a live server need its address, https://host/path, as the source",
+                param_hint="SOURCE",
+            )
+        yield Path(source), True
+        return
+    from fhir_io.scratch import private_folder
+    from privacy.keys import open_keys
+
+    open_keys(keys)  # before anything is fetched for nothing
+    run = access.fetcher(source)
+    if raw is None:
+        if retry:
+            raise typer.BadParameter(
+                "needs the files of the earlier import: give the folder that kept them as --raw",
+                param_hint="--retry-unused",
+            )
+        with private_folder(keys, ".fetch-") as folder:
+            yield _fetched(run(folder))
+        return
+    if any(_overlap(raw, other) for other in (keys, states)):
+        raise typer.BadParameter("raw, keys and states must lie in separate folders", param_hint="--raw")
+    yield _fetched(run(raw))
+
+
+def _fetched(done: Fetched) -> tuple[Path, bool]:
+    out.print(done.summary(), markup=False)
+    return done.folder, done.complete
 
 
 def _explain(code: str, codes: list[Path]) -> None:
