@@ -12,6 +12,7 @@ import pytest
 
 from fhir_io import Reason
 from privacy import Pseudonymiser, create_keys
+from vht.state import PatientState
 from vht.store import Store
 
 SECONDS = 1 / 86_400
@@ -89,6 +90,8 @@ def test_the_bulk_export_gives_the_same_states_as_the_bundles_of_the_same_patien
         cohorts.append(store.cohort())
     bundles, export = cohorts
     assert len(export) == 25
+    kinds: set[str] = set()
+    dead = 0
     assert set(export.patients["pseudonym"]) <= set(bundles.patients["pseudonym"])
     for pseudonym in export.patients["pseudonym"]:
         ours, theirs = bundles.state(pseudonym), export.state(pseudonym)
@@ -96,18 +99,31 @@ def test_the_bulk_export_gives_the_same_states_as_the_bundles_of_the_same_patien
         # day 0 was fixed by the bundles; the exporting server moved the times of all patients
         shift = theirs.observations[0].day - ours.observations[0].day
         assert abs(shift) < 3650
-        for kind in ("observations", "conditions", "medications", "procedures"):
-            first, second = getattr(ours, kind), getattr(theirs, kind)
-            assert len(first) == len(second), kind
-            for a, b in zip(first, second, strict=True):
-                what = ("quantity", "value", "origin") if kind == "observations" else ("concept",)
-                assert all(getattr(a, name) == getattr(b, name) for name in what)
-                days = ("day",) if kind == "observations" else ("start_day", "end_day")
-                for name in days:
-                    one, other = getattr(a, name), getattr(b, name)
-                    assert (one is None) == (other is None)
-                    if one is not None:
-                        assert other - one == pytest.approx(shift, abs=SECONDS)
+        assert ours.vital_status == theirs.vital_status
+        compared = [*zip(as_rows(ours), as_rows(theirs), strict=True)]
+        for (what, days), (same, moved) in compared:
+            assert what == same
+            assert [day is None for day in days] == [day is None for day in moved]
+            assert [b - a for a, b in zip(days, moved, strict=True) if a is not None and b is not None] == (
+                pytest.approx([shift] * sum(day is not None for day in days), abs=SECONDS)
+            )
+        kinds |= {what[0] for (what, _), _ in compared}
+        dead += ours.vital_status == "deceased"
+    assert kinds == {"observations", "conditions", "medications", "procedures", "absences", "death"}
+    [patients] = (shared_data / "fhir" / "bulk_ndjson_export25").glob("Patient.*")
+    assert dead == patients.read_text().count('"deceasedDateTime"') > 0
+
+
+def as_rows(state: PatientState) -> list[tuple[tuple[Any, ...], list[float | None]]]:
+    """(what, its days) of all that a state holds, in order."""
+    rows: list[tuple[tuple[Any, ...], list[float | None]]] = []
+    rows += [(("observations", o.quantity, o.value, o.origin), [o.day]) for o in state.observations]
+    rows += [(("intervals", i.quantity, i.low, i.high), [i.day]) for i in state.intervals]
+    rows += [(("absences", a.concept, a.basis), [a.day]) for a in state.absences]
+    for kind in ("conditions", "medications", "procedures"):
+        rows += [((kind, e.concept), [e.start_day, e.end_day]) for e in getattr(state, kind)]
+    rows += [(("death",), [state.death_day])] if state.vital_status == "deceased" else []
+    return rows
 
 
 @pytest.mark.parametrize(
