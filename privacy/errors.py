@@ -29,3 +29,7 @@ class UnusablePseudonym(PrivacySafeError):
 
 class ReasonMissing(PrivacySafeError):
     """Something that is only done for a reason was asked for without one."""
+
+
+class UnusableDate(PrivacySafeError):
+    """A date that cannot be shifted."""
