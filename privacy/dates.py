@@ -5,8 +5,8 @@ patient move back by one number of days, drawn by HMAC from the patient, the rec
 intervals stay exactly as they were. Who knows a patient's true dates learns that patient's number, which
 cannot be helped, and nothing about anybody else's, nor about the same patient's with another recipient.
 
-The range is a decision of this project; no law sets one. A week at least, so that no date stays or stays near;
-less than a year, so that no age changes by more than one; backwards, so that no date lies in the future.
+The range is a decision of this project; no law sets one. A week at least, so that no date stays
+near; less than a year, so that no age changes by more than one; backwards, so that none lies in the future.
 Seasons and weekdays move. A linear hash of 101 values, as another tool draws its shifts, falls to two
 known dates; here the attack of the tests fails with a hundred.
 """
@@ -31,7 +31,9 @@ _FAIR = _DRAWS - _DRAWS % _SHIFTS
 """Draws from here on are drawn again; else the first numbers of days would come up more often."""
 
 
-def date_shifts(keys: Keys, recipient: str, project: str = "default", study: str = "") -> Callable[[str], int]:
+def date_shifts(
+    keys: Keys, recipient: str, project: str = "default", study: str = ""
+) -> Callable[[str], int]:
     """By how many days a recipient's dates of each patient are moved back.
 
     Args:

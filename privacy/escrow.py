@@ -32,7 +32,8 @@ def escrow_keys(folder: Path | str, recipients: Sequence[str], target: Path | st
         target: the file to make; never one in the keys folder, with which it would be lost.
 
     Raises:
-        KeysError: no recipient, one that is none, a file that is there already, or keys that cannot be opened.
+        KeysError: no recipient, one that is none, a file that is there already, or keys that
+            cannot be opened.
     """
     age = _age()
     folder, target = Path(folder), Path(target)
@@ -90,9 +91,13 @@ def recover_keys(folder: Path | str, escrow: Path | str, identity: Path | str) -
         raise KeysError("the file is no escrow of a master key of this toolkit")
     make_private_folder(folder)
     if not os.path.lexists(folder / VAULT_NAME):
-        raise KeysError(f"{folder} holds no vault; restore it from a backup first: without it, day zeros are lost")
+        raise KeysError(
+            f"{folder} holds no vault; restore it from a backup first: without it, day zeros are lost"
+        )
     if not fits(folder, master):
-        raise KeysError("the escrow is of another vault, or of a key that was rotated since; find a newer one")
+        raise KeysError(
+            "the escrow is of another vault, or of a key that was rotated since; find a newer one"
+        )
     at = held_source(folder) or key_source(DEFAULT, folder)
     if at.kind == "env":
         raise KeysError(

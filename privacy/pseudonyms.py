@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -79,10 +80,8 @@ class Pseudonymiser:
         if not project.strip():
             raise ValueError("a project needs a name")
         self._project, self._study = (unicodedata.normalize("NFC", name).strip() for name in (project, study))
-        scope = {"project": self._project, "study": self._study}
-        self._key = keys.derive("pseudonym", **scope)
-        self._tag_key = keys.derive("identity tag", **scope)
-        self._name_key = keys.derive("name", **scope)
+        own = partial(keys.derive, project=self._project, study=self._study)
+        self._key, self._tag_key, self._name_key = own("pseudonym"), own("identity tag"), own("name")
         self._suppression_key = keys.derive("suppression")
         self._versions = Versions(keys)
         self._vault = vault
@@ -122,7 +121,9 @@ class Pseudonymiser:
             drawn = spelled(secrets.token_bytes(PSEUDONYM_BYTES))
             return self._versions.shown(self._kept(identity, drawn))
         computed = self._computed(identity)
-        return self._versions.shown(self._kept(identity, computed) if self._vault.reidentifiable else computed)
+        return self._versions.shown(
+            self._kept(identity, computed) if self._vault.reidentifiable else computed
+        )
 
     def known(self, identity: Identity) -> str | None:
         """The pseudonym of an identity that is enrolled; None if it is not. Nothing is written."""

@@ -1,10 +1,10 @@
 """A new master key in place of the old one: every patient gets a new pseudonym, nobody another fate.
 
-The vault is sealed anew in one transaction and the replaced key kept in it, sealed. A kill before that leaves the
-old key in force, one after it is finished by whoever opens the keys next. Study numbers and day zeros stay,
-so simulations and relative days do not change. Who holds old states and the replaced key can tell
-nothing about the new pseudonyms; hashed names of resources, by which corrections find what they
-correct, keep the first key: a key that leaked still names those.
+The vault is sealed anew in one transaction, and the replaced key kept in it, sealed. A kill before that
+leaves the old key in force; one after it is finished by whoever opens the keys next. Study numbers and day
+zeros stay, so simulations and relative days do not change. Who holds old states and the replaced key can
+tell nothing about the new pseudonyms. Hashed names of resources, by which corrections find what they
+correct, keep the first key: one that leaked still names those.
 """
 
 from __future__ import annotations

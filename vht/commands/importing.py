@@ -12,6 +12,8 @@ from vht.commands.console import done, err, out, progress
 
 if TYPE_CHECKING:
     from fhir_io import Reason
+    from privacy import Pseudonymiser
+    from vht.store import Store
 
 
 class Validation(StrEnum):
@@ -46,6 +48,9 @@ def import_records(
     ] = None,
     states: Annotated[Path | None, typer.Option(help="Folder of the patient states.")] = None,
     project: Annotated[str, typer.Option(help="Pseudonyms of two projects cannot be linked.")] = "default",
+    study: Annotated[
+        str, typer.Option(help="Study of the project, if it has several; unlinkable, too.")
+    ] = "",
     source_name: Annotated[
         str, typer.Option("--source", help="Label of the source: corrections are found within it.")
     ] = "default",
@@ -101,7 +106,8 @@ def import_records(
         raise typer.BadParameter("keys and states must lie in separate folders", param_hint="--states")
     forbidden = _reasons(strict or [], "--strict")
     again = _reasons(retry_unused or [], "--retry-unused")
-    with Pseudonymiser.open(keys, project) as pseudonymiser, progress("reading") as bar:
+    with Pseudonymiser.open(keys, project, study) as pseudonymiser, progress("reading") as bar:
+        _refuse_older_pseudonyms(Store(states), pseudonymiser, keys)
         report = import_all(
             source,
             pseudonymiser=pseudonymiser,
@@ -125,6 +131,18 @@ def import_records(
         raise typer.Exit(1)
     write_whole(states / "import-report.json", report.to_json().encode())
     done(f"states of {report.patients} patients", states)
+
+
+def _refuse_older_pseudonyms(store: Store, pseudonymiser: Pseudonymiser, keys: Path) -> None:
+    """States of before a rotation would get every patient a second time, under the new pseudonym."""
+    from vht.store import StoreError
+
+    held = store.a_pseudonym()
+    if held is not None and held != pseudonymiser.renamed(held):
+        raise StoreError(
+            f"{store.folder} holds pseudonyms of an earlier key; rename them with `vht keys rotate --resume "
+            f"--keys {keys} --states {store.folder}`"
+        )
 
 
 def _explain(code: str, codes: list[Path]) -> None:
