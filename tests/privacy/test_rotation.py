@@ -13,8 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privacy import Identity, KeysError, Pseudonymiser, Suppressed, VaultError, create_keys, open_keys
-from privacy import recipient_pseudonyms, rotation
+from privacy import (
+    Identity,
+    KeysError,
+    Pseudonymiser,
+    Suppressed,
+    VaultError,
+    create_keys,
+    open_keys,
+    recipient_pseudonyms,
+    rotation,
+)
 from privacy.dates import date_shifts
 from privacy.derivation import Keys
 from privacy.errors import UnusablePseudonym
