@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Callable
 
 from privacy.derivation import KEY_VERSION, Keys, length_prefixed
@@ -12,6 +13,9 @@ from privacy.pseudonyms import Identity
 from privacy.versions import Versions
 
 _NAME_BYTES = 20
+
+_PSEUDONYM = re.compile(r"^v[0-9]+-[a-z2-7]{32}(?= |$)")
+"""What a text begins with that names a patient, or a patient in one arm; other texts name other things."""
 
 
 def recipient_pseudonyms(
@@ -29,7 +33,7 @@ def recipient_pseudonyms(
         project, study: as for the pseudonyms.
 
     Returns:
-        A function from a pseudonym to a name: ``r``, key version, and 160 bits of HMAC-SHA-256 in base32.
+        A function from a pseudonym, of any key version and with a word after it or none, to a name: ``r``, key version, and 160 bits of HMAC-SHA-256 in base32.
 
     Raises:
         UnusableIdentity: the recipient is empty or is not valid Unicode.
@@ -39,8 +43,13 @@ def recipient_pseudonyms(
     own = hmac.digest(key, length_prefixed(parties.value), hashlib.sha256)
     versions = Versions(keys)
 
+    def first(found: re.Match[str]) -> str:
+        return versions.first(found[0])
+
     def named(pseudonym: str) -> str:
-        digest = hmac.digest(own, length_prefixed(versions.first(pseudonym)), hashlib.sha256)[:_NAME_BYTES]
+        digest = hmac.digest(own, length_prefixed(_PSEUDONYM.sub(first, pseudonym)), hashlib.sha256)[
+            :_NAME_BYTES
+        ]
         return f"r{KEY_VERSION}-{base64.b32encode(digest).decode('ascii').lower()}"
 
     return named

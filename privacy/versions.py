@@ -55,7 +55,7 @@ class Versions:
         Raises:
             UnusablePseudonym: it is of a version that these keys have not reached, or is misspelled.
         """
-        if pseudonym.startswith(f"v{KEY_VERSION}-") or not pseudonym.startswith("v"):
+        if pseudonym.startswith(f"v{KEY_VERSION}-"):
             return pseudonym
         version, content = _read(pseudonym)
         if version > self.present:
