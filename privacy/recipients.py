@@ -33,7 +33,8 @@ def recipient_pseudonyms(
         project, study: as for the pseudonyms.
 
     Returns:
-        A function from a pseudonym, of any key version and with a word after it or none, to a name: ``r``, key version, and 160 bits of HMAC-SHA-256 in base32.
+        A function from a pseudonym, of any key version and with a word after it or none, to a name:
+        ``r``, version of the derivation, and 160 bits of HMAC-SHA-256 in base32.
 
     Raises:
         UnusableIdentity: the recipient is empty or is not valid Unicode.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
-from collections.abc import Callable
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from privacy import (
     create_keys,
     open_keys,
     recipient_pseudonyms,
-    rotation,
 )
 from privacy.dates import date_shifts
 from privacy.derivation import Keys
@@ -119,25 +118,26 @@ def test_an_import_that_began_before_the_rotation_may_not_write_after_it(keys_fo
         assert later.known(PEOPLE[1]) is None
 
 
+DEADLY = """
+import os, signal, sys
+from privacy import rotation
+folder, where, before = sys.argv[1], sys.argv[2], sys.argv[3] == "before"
+owners = {"reseal": rotation.Vault, "store": rotation.KeySource, "remove": rotation.KeySource}
+owner = owners.get(where, rotation)
+step = getattr(owner, where)
+def deadly(*words, **named):
+    if not before:
+        step(*words, **named)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(owner, where, deadly)
+rotation.rotate_keys(folder)
+"""
+
+
 def killed_at(folder: Path, where: str, before: bool) -> None:
     """Rotate in a process that kills itself before or after one of the steps."""
-    child = os.fork()
-    if child == 0:
-        owner: object = rotation.Vault if where == "reseal" else rotation
-        owner = rotation.KeySource if where in ("store", "remove") else owner
-        step: Callable[..., object] = getattr(owner, where)
-
-        def deadly(*words: object, **named: object) -> object:
-            if before:
-                os.kill(os.getpid(), signal.SIGKILL)
-            step(*words, **named)
-            os.kill(os.getpid(), signal.SIGKILL)
-            return None
-
-        setattr(owner, where, deadly)
-        rotate_keys(folder)
-        os._exit(0)
-    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    words = [sys.executable, "-c", DEADLY, str(folder), where, "before" if before else "after"]
+    assert subprocess.run(words, check=False, timeout=60).returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("before", [True, False])
