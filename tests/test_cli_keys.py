@@ -41,11 +41,11 @@ def test_a_rotation_renames_the_patients_and_changes_no_patients_luck(
 
 
 def test_an_import_after_a_rotation_finds_its_patients_again(project: Path, command: Command) -> None:
-    before = Store(project / "states").cohort().states()
+    before = list(Store(project / "states").cohort().states())
     command("keys", "rotate", "--keys", "keys", "--states", "states")
-    renamed = Store(project / "states").cohort().states()
+    renamed = list(Store(project / "states").cohort().states())
     assert command("import", "fhir", "--keys", "keys", "--states", "states")[0] == 0
-    again = Store(project / "states").cohort().states()
+    again = list(Store(project / "states").cohort().states())
     assert again == renamed
     assert len(again) == len(before)
 

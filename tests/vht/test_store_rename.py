@@ -159,5 +159,7 @@ def test_a_renaming_that_is_killed_leaves_all_old_or_all_new_names_and_can_go_on
         kept_old += names == old
         assert store.rename(renamed) == (6 if names == old else 0)
         assert content(store) == before
-        assert files(store) == named(store) | {"store.json", ".lock"}
+        # a part of an index may be left; it names no patient
+        left = {path for path in files(store) if not path.startswith(".partial-")}
+        assert left == named(store) | {"store.json", ".lock"}
     assert 0 < kept_old < killed < 10
