@@ -21,3 +21,15 @@ class UnusableIdentity(PrivacySafeError):
 
 class Suppressed(PrivacySafeError):
     """The patient withdrew consent: no enrolment without a newer permit."""
+
+
+class UnusablePseudonym(PrivacySafeError):
+    """A pseudonym that no patient can have, or of a later key version; the message says what to do."""
+
+
+class ReasonMissing(PrivacySafeError):
+    """Something that is only done for a reason was asked for without one."""
+
+
+class UnusableDate(PrivacySafeError):
+    """A date that cannot be shifted."""

@@ -1,25 +1,34 @@
-"""Pseudonyms: the same patient always gets the same one in a project, and nobody without the key
-can compute it or link it to another project's.
+"""Pseudonyms: the same patient always gets the same one in a study, from whatever source, and nobody
+without the key can compute it or link it to another study's.
+
+Two policies; the vault says which one it was made for. ``keyed`` computes a pseudonym from the identity and
+the key. ``random`` draws it and keeps it in the vault: then nothing in a pseudonym derives from the
+patient, as 45 CFR 164.514(c) asks of a code. An import with random pseudonyms, or into a vault that keeps
+identities, holds the vault while it reads: two such imports run one after the other.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
+import secrets
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from privacy.derivation import KEY_VERSION, Keys, length_prefixed
-from privacy.errors import Suppressed, UnusableIdentity
+from privacy.audit_record import AuditRecord
+from privacy.derivation import Keys, length_prefixed
+from privacy.errors import ReasonMissing, Suppressed, UnusableIdentity, UnusablePseudonym, VaultError
 from privacy.keys import open_keys
 from privacy.vault import Enrolment, Vault
+from privacy.versions import PSEUDONYM_BYTES, Versions, spelled
 
-_PSEUDONYM_BYTES = 20
+Audit = Callable[[AuditRecord], None]
+"""Takes an audit record; raises if it could not be kept, and then nothing is done."""
 
 KEYED_BYTES = 12
 """Length of a keyed hash of a name: 96 bits, of which a billion names share none but by a chance of 1e-11."""
@@ -67,22 +76,24 @@ class Pseudonymiser:
             enrolment = pseudonymiser.enrol(Identity("urn:hospital", record_number), last_seen)
     """
 
-    def __init__(self, keys: Keys, vault: Vault, project: str = "default"):
+    def __init__(self, keys: Keys, vault: Vault, project: str = "default", study: str = ""):
         if not project.strip():
             raise ValueError("a project needs a name")
-        self._project = unicodedata.normalize("NFC", project).strip()
-        self._key = keys.derive("pseudonym", project=self._project)
+        self._project, self._study = (unicodedata.normalize("NFC", name).strip() for name in (project, study))
+        own = partial(keys.derive, project=self._project, study=self._study)
+        self._key, self._tag_key, self._name_key = own("pseudonym"), own("identity tag"), own("name")
         self._suppression_key = keys.derive("suppression")
-        self._name_key = keys.derive("name", project=self._project)
+        self._versions = Versions(keys)
         self._vault = vault
 
     @classmethod
-    def open(cls, folder: Path | str, project: str = "default") -> Pseudonymiser:
+    def open(cls, folder: Path | str, project: str = "default", study: str = "") -> Pseudonymiser:
         """Open the keys and the vault in a folder.
 
         Args:
             folder: the keys folder.
             project: pseudonyms of two projects cannot be linked without the key.
+            study: study of the project, if it has several; nor can those of two studies.
 
         Raises:
             KeysError: no keys, keys that others may read, a damaged key.
@@ -90,13 +101,97 @@ class Pseudonymiser:
         """
         folder = Path(folder)
         keys = open_keys(folder)
-        return cls(keys, Vault(folder, keys), project)
+        return cls(keys, Vault(folder, keys), project, study)
+
+    @property
+    def version(self) -> int:
+        """Key version of the pseudonyms that are given now."""
+        return self._versions.present
 
     def pseudonym(self, identity: Identity) -> str:
-        """The pseudonym of an identity: 160 bits of HMAC-SHA-256, base32, after the key version."""
-        message = length_prefixed(self._project, identity.system, identity.value)
-        digest = hmac.digest(self._key, message, hashlib.sha256)[:_PSEUDONYM_BYTES]
-        return f"v{KEY_VERSION}-{base64.b32encode(digest).decode('ascii').lower()}"
+        """The pseudonym of an identity: 160 bits in base32, after the key version.
+
+        They are of HMAC-SHA-256, or drawn and kept where the vault is one of random pseudonyms; of who
+        is not enrolled before the next commit, a drawn one is forgotten again.
+
+        Raises:
+            VaultError: the vault must be written and cannot be, or another import holds it.
+        """
+        if self._vault.random:
+            drawn = spelled(secrets.token_bytes(PSEUDONYM_BYTES))
+            return self._versions.shown(self._kept(identity, drawn))
+        computed = self._computed(identity)
+        return self._versions.shown(
+            self._kept(identity, computed) if self._vault.reidentifiable else computed
+        )
+
+    def known(self, identity: Identity) -> str | None:
+        """The pseudonym of an identity that is enrolled; None if it is not. Nothing is written."""
+        first = self._first(identity)
+        if first is None or self._vault.find(first) is None:
+            return None
+        return self._versions.shown(first)
+
+    def renamed(self, pseudonym: str) -> str:
+        """The present pseudonym of a patient, from one that was given before the keys were rotated.
+
+        Raises:
+            UnusablePseudonym: it is misspelled, or of a version that these keys have not reached.
+        """
+        return self._versions.renamed(pseudonym)
+
+    def reidentify(self, pseudonym: str, reason: str, audit: Audit) -> Identity | None:
+        """Who a patient is. Only a vault that was made re-identifiable knows.
+
+        Args:
+            pseudonym: of any key version.
+            reason: why; it goes to the audit log, so no patient in it.
+            audit: keeps the record *before* an identity is given; if it raises, none is.
+
+        Returns:
+            The identity; None if the vault keeps none for this pseudonym.
+
+        Raises:
+            ReasonMissing: the reason is empty.
+            VaultError: the vault keeps no identities (the refusal is audited), or a row was altered.
+            UnusablePseudonym: it is misspelled.
+        """
+        reason = given_reason(reason)
+        try:
+            first = self._versions.first(pseudonym)
+        except UnusablePseudonym:
+            audit(AuditRecord("reidentify", "TRUST", None, reason, "unknown"))
+            raise
+        if not self._vault.reidentifiable:
+            audit(AuditRecord("reidentify", "TRUST", pseudonym, reason, "refused"))
+            raise VaultError(
+                f"{self._vault.path} keeps no identities, so nobody can be named; only a vault made with "
+                "`vht keys init --reidentifiable` does"
+            )
+        found = self._vault.identity_of(first)
+        audit(AuditRecord("reidentify", "TRUST", pseudonym, reason, "done" if found else "unknown"))
+        return Identity(*found) if found else None
+
+    def _computed(self, identity: Identity) -> str:
+        scope = (self._project, self._study) if self._study else (self._project,)
+        message = length_prefixed(*scope, identity.system, identity.value)
+        return spelled(hmac.digest(self._key, message, hashlib.sha256)[:PSEUDONYM_BYTES])
+
+    def _kept(self, identity: Identity, first: str) -> str:
+        return self._vault.keep(self._tag(identity), first, (identity.system, identity.value))
+
+    def _tag(self, identity: Identity) -> bytes:
+        message = length_prefixed(identity.system, identity.value)
+        return hmac.digest(self._tag_key, message, hashlib.sha256)
+
+    def _first(self, patient: Identity | str) -> str | None:
+        """The name of a patient in the vault; None for an identity that has no random pseudonym yet."""
+        if isinstance(patient, str):
+            return self._versions.first(patient)
+        return self._vault.pseudonym_of(self._tag(patient)) if self._vault.random else self._computed(patient)
+
+    def _shown(self, enrolment: Enrolment) -> Enrolment:
+        return replace(enrolment, pseudonym=self._versions.shown(enrolment.pseudonym))
 
     def enrol(
         self, patient: Identity | str, day_zero: date, born: tuple[int, int] | None = None
@@ -122,7 +217,7 @@ class Pseudonymiser:
         if any(self._vault.suppressed_since(tag) is not None for tag in tags):
             raise Suppressed("a patient who withdrew consent cannot be enrolled without a newer permit")
         pseudonym = patient if isinstance(patient, str) else self.pseudonym(patient)
-        return self._vault.enrol(pseudonym, day_zero, born)
+        return self._shown(self._vault.enrol(self._versions.first(pseudonym), day_zero, born))
 
     def enrolled(self, pseudonym: str) -> Enrolment | None:
         """The enrolment of a pseudonym, or None.
@@ -130,7 +225,8 @@ class Pseudonymiser:
         Raises:
             VaultError: the row was altered.
         """
-        return self._vault.find(pseudonym)
+        found = self._vault.find(self._versions.first(pseudonym))
+        return None if found is None else self._shown(found)
 
     def keyed(self, kind: str, *parts: str) -> bytes:
         """A keyed hash that stands for a name in this project: equal names give equal hashes.
@@ -143,11 +239,12 @@ class Pseudonymiser:
 
     def remember(self, aliases: Iterable[tuple[bytes, str]]) -> None:
         """Keep under which hashed names patients are known: (hash, pseudonym)."""
-        self._vault.remember(aliases)
+        self._vault.remember((name, self._versions.first(pseudonym)) for name, pseudonym in aliases)
 
     def recall(self, name: bytes) -> str | None:
         """The pseudonym that a hashed name stood for in earlier imports, if for one."""
-        return self._vault.recall(name)
+        first = self._vault.recall(name)
+        return None if first is None else self._versions.shown(first)
 
     def suppress(self, patient: Identity | str, withdrawn: datetime | None = None) -> None:
         """Forget the enrolment of a patient in this project and keep the patient out of all projects.
@@ -165,7 +262,9 @@ class Pseudonymiser:
         """
         for tag in self._tags(patient):
             self._vault.suppress(tag, withdrawn or datetime.now(UTC))
-        self._vault.forget(patient if isinstance(patient, str) else self.pseudonym(patient))
+        first = self._first(patient)
+        if first is not None:
+            self._vault.forget(first)
 
     def suppressed(self, patient: Identity | str) -> bool:
         """Whether a patient withdrew consent and must stay out.
@@ -200,8 +299,8 @@ class Pseudonymiser:
     def _tags(self, patient: Identity | str) -> list[bytes]:
         """What stands for a patient in the list of suppressions: the identity in all projects, the
         pseudonym in its own."""
-        pseudonym = patient if isinstance(patient, str) else self.pseudonym(patient)
-        messages = [length_prefixed("suppressed pseudonym", pseudonym)]
+        first = self._first(patient)
+        messages = [] if first is None else [length_prefixed("suppressed pseudonym", first)]
         if isinstance(patient, Identity):
             messages.append(length_prefixed("suppression", patient.system, patient.value))
         return [hmac.digest(self._suppression_key, message, hashlib.sha256) for message in messages]
@@ -229,3 +328,15 @@ class Pseudonymiser:
                 self._vault.commit()
         finally:
             self.close()
+
+
+def given_reason(reason: str) -> str:
+    """The reason for an act that needs one, without white space around it.
+
+    Raises:
+        ReasonMissing: there is none.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise ReasonMissing("this needs a reason for the audit log; say why, without naming the patient")
+    return reason

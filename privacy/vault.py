@@ -1,8 +1,8 @@
 """The vault: what must be remembered about an enrolled patient, encrypted, in the keys folder.
 
 A row maps a pseudonym to AES-256-GCM(day zero, study number, date of birth). The pseudonym is bound to
-its row as associated data, so rows cannot be swapped. The identity itself is not stored: the pseudonym is
-recomputed from it with the key.
+its row as associated data, so rows cannot be swapped. The identity itself is not stored unless it was asked
+for (below): the pseudonym is recomputed from it with the key.
 
 An alias is a keyed hash of a name (a server's ``Patient/17``) with the pseudonym that it stands for, so
 that a later export without the Patient finds its patient.
@@ -10,8 +10,11 @@ that a later export without the Patient finds its patient.
 A patient who withdrew leaves a row in ``suppression``: a keyed tag of the identity, of which nothing can
 be read and which no enrolment can be linked to without the key, and the sealed time of the withdrawal.
 
-The database also holds a check value of the key. A vault opened with another key is refused before
-anything is written; otherwise one wrong key would split every patient in two.
+Where random pseudonyms or a way back were asked for, ``identity`` maps a keyed tag of the identity to the
+pseudonym; the row's seal holds the identity itself only if the vault was made re-identifiable.
+
+Patients are known here by their first pseudonym, whatever the keys have become since
+(:mod:`privacy.versions`); :meth:`Vault.reseal` puts all rows under a new master key.
 """
 
 from __future__ import annotations
@@ -19,49 +22,39 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
-import os
 import secrets
-import sqlite3
 import struct
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from privacy.derivation import Keys, length_prefixed
 from privacy.errors import VaultError
-from privacy.private_files import create_private_file, refuse_exposed
-
-SCHEMA_VERSION = 2
-"""2 added suppressions, aliases and dates of birth; a vault of version 1 becomes one of 2 when opened."""
+from privacy.vault_file import (
+    VAULT_NAME,
+    database_errors,
+    key_check,
+    open_vault,
+    seal,
+    sealed_former,
+    unseal,
+    verified,
+)
 
 _ROW_VERSION = 1
 """Version of what is sealed in a row of an enrolment; it is part of what the seal vouches for."""
 
-VAULT_NAME = "vault.sqlite"
-WAIT_SECONDS = 30.0
-"""How long one import waits for another to let go of the vault."""
-
-_NONCE_BYTES = 12
 _ROW = struct.Struct(">qqqq")
 _SHORT_ROW = struct.Struct(">qq")
 """Rows of enrolments that were made before dates of birth were kept."""
 
 _TIME = struct.Struct(">q")
-_SCHEMA = (
-    "CREATE TABLE about (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE enrolment (pseudonym TEXT PRIMARY KEY, study_number_index BLOB NOT NULL UNIQUE,"
-    " sealed BLOB NOT NULL) WITHOUT ROWID",
-)
-_ADDED = (
-    "CREATE TABLE suppression (tag BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE alias (name BLOB PRIMARY KEY, pseudonym TEXT NOT NULL) WITHOUT ROWID",
-)
-"""What version 2 added to version 1."""
+
+_PADDING = 128
+"""Sealed identities are filled up to a multiple of so many bytes; their length would tell them apart."""
 
 
 @dataclass(frozen=True)
@@ -83,31 +76,6 @@ class Enrolment:
     born: tuple[int, int] | None = field(default=None, repr=False)
 
 
-def create_vault(folder: Path, keys: Keys) -> None:
-    """Make an empty vault in ``folder``.
-
-    Raises:
-        FileExistsError: there is one already.
-    """
-    path = folder / VAULT_NAME
-    create_private_file(path, b"")
-    try:
-        with _database_errors(path):
-            connection = _connect(path)
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                for statement in (*_SCHEMA, *_ADDED):
-                    connection.execute(statement)
-                about = {"schema_version": str(SCHEMA_VERSION).encode(), "key_check": _key_check(keys)}
-                connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
-                connection.execute("COMMIT")
-            finally:
-                connection.close()
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
 class Vault:
     """An open vault. The first write begins a transaction that ends with ``commit`` or ``rollback``.
 
@@ -123,22 +91,23 @@ class Vault:
 
     def __init__(self, folder: Path, keys: Keys):
         self.path = folder / VAULT_NAME
-        if not os.path.lexists(self.path):
-            raise VaultError(
-                f"{self.path} is missing although the keys are there; restore it from a backup, because "
-                "a new one would give every patient another day zero and other random numbers"
-            )
-        refuse_exposed(self.path, "600")
-        self._cipher = AESGCM(keys.derive("vault row"))
-        self._suppression_cipher = AESGCM(keys.derive("vault suppression"))
-        self._index_key = keys.derive("vault study number index")
-        with _database_errors(self.path):
-            self._connection = _connect(self.path)
-            try:
-                self._verify(keys)
-            except BaseException:
-                self._connection.close()
-                raise
+        self._connection = open_vault(folder)
+        try:
+            with database_errors(self.path):
+                about = verified(self._connection, self.path, keys)
+        except BaseException:
+            self._connection.close()
+            raise
+        self.random = about["pseudonyms"] == b"random"
+        self.reidentifiable = about["reidentifiable"] == b"yes"
+        self._use(keys)
+
+    def _use(self, keys: Keys) -> None:
+        self._key_check = key_check(keys)
+        self._cipher = AESGCM(keys.derive_present("vault row"))
+        self._suppression_cipher = AESGCM(keys.derive_present("vault suppression"))
+        self._identity_cipher = AESGCM(keys.derive_present("vault identity"))
+        self._index_key = keys.derive_present("vault study number index")
 
     def find(self, pseudonym: str) -> Enrolment | None:
         """The enrolment of a pseudonym, or None.
@@ -146,7 +115,7 @@ class Vault:
         Raises:
             VaultError: the row was altered.
         """
-        with _database_errors(self.path):
+        with database_errors(self.path):
             row = self._connection.execute(
                 "SELECT sealed FROM enrolment WHERE pseudonym = ?", (pseudonym,)
             ).fetchone()
@@ -166,12 +135,12 @@ class Vault:
             if born is None or born == known.born:
                 return known
             corrected = replace(known, born=born)
-            with _database_errors(self.path):
+            with database_errors(self.path):
                 self._connection.execute(
                     "UPDATE enrolment SET sealed = ? WHERE pseudonym = ?", (self._seal(corrected), pseudonym)
                 )
             return corrected
-        with _database_errors(self.path):
+        with database_errors(self.path):
             while True:
                 made = Enrolment(pseudonym, secrets.randbits(63), day_zero, born)
                 # a study number that another patient has is drawn again
@@ -185,8 +154,9 @@ class Vault:
     def forget(self, pseudonym: str) -> bool:
         """Delete an enrolment: study number and day zero are gone. Whether there was one."""
         self._begin()
-        with _database_errors(self.path):
+        with database_errors(self.path):
             self._connection.execute("DELETE FROM alias WHERE pseudonym = ?", (pseudonym,))
+            self._blank_identity(pseudonym)
             gone = self._connection.execute("DELETE FROM enrolment WHERE pseudonym = ?", (pseudonym,))
             return gone.rowcount == 1
 
@@ -197,7 +167,7 @@ class Vault:
             aliases: (keyed hash of the name, pseudonym).
         """
         self._begin()
-        with _database_errors(self.path):
+        with database_errors(self.path):
             self._connection.executemany(
                 "INSERT INTO alias VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET pseudonym = ''"
                 " WHERE pseudonym <> excluded.pseudonym",
@@ -206,7 +176,7 @@ class Vault:
 
     def recall(self, name: bytes) -> str | None:
         """The pseudonym that a name stands for, given its keyed hash; None if for none or for several."""
-        with _database_errors(self.path):
+        with database_errors(self.path):
             row = self._connection.execute("SELECT pseudonym FROM alias WHERE name = ?", (name,)).fetchone()
         return row[0] or None if row else None
 
@@ -223,9 +193,8 @@ class Vault:
         self._begin()
         known = self.suppressed_since(tag)
         moment = max(_seconds(withdrawn), known) if known is not None else _seconds(withdrawn)
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = nonce + self._suppression_cipher.encrypt(nonce, _TIME.pack(moment), tag)
-        with _database_errors(self.path):
+        sealed = seal(self._suppression_cipher, _TIME.pack(moment), tag)
+        with database_errors(self.path):
             self._connection.execute("INSERT OR REPLACE INTO suppression VALUES (?, ?)", (tag, sealed))
 
     def suppressed_since(self, tag: bytes) -> int | None:
@@ -234,15 +203,11 @@ class Vault:
         Raises:
             VaultError: the row was altered.
         """
-        with _database_errors(self.path):
+        with database_errors(self.path):
             row = self._connection.execute("SELECT sealed FROM suppression WHERE tag = ?", (tag,)).fetchone()
         if row is None:
             return None
-        nonce, cipher_text = row[0][:_NONCE_BYTES], row[0][_NONCE_BYTES:]
-        try:
-            plain = self._suppression_cipher.decrypt(nonce, cipher_text, tag)
-        except (InvalidTag, ValueError):
-            raise VaultError(f"a row of {self.path} was altered; restore the vault from a backup") from None
+        plain = unseal(self._suppression_cipher, row[0], tag, self.path)
         return int(_TIME.unpack(plain)[0])
 
     def unsuppress(self, tag: bytes, permitted: datetime) -> bool:
@@ -253,25 +218,139 @@ class Vault:
             return True
         if _seconds(permitted) <= since:
             return False
-        with _database_errors(self.path):
+        with database_errors(self.path):
             self._connection.execute("DELETE FROM suppression WHERE tag = ?", (tag,))
         return True
 
+    def pseudonym_of(self, tag: bytes) -> str | None:
+        """The pseudonym that was kept for an identity, given its tag; None if there is none."""
+        with database_errors(self.path):
+            row = self._connection.execute(
+                "SELECT pseudonym, sealed FROM identity WHERE tag = ?", (tag,)
+            ).fetchone()
+        if row is None:
+            return None
+        unseal(self._identity_cipher, row[1], _identity_context(tag, row[0]), self.path)
+        return str(row[0])
+
+    def keep(self, tag: bytes, pseudonym: str, identity: tuple[str, str]) -> str:
+        """Keep which pseudonym an identity has, and the identity if the vault was made for that.
+
+        Args:
+            tag: keyed tag of the identity.
+            pseudonym: what it gets if it has none.
+            identity: (system, value).
+
+        Returns:
+            The pseudonym that is kept. Rows of patients who are not enrolled go at the next commit.
+        """
+        self._begin()
+        known = self.pseudonym_of(tag)
+        if known is not None:
+            return known
+        content = _packed(identity if self.reidentifiable else None)
+        sealed = seal(self._identity_cipher, content, _identity_context(tag, pseudonym))
+        with database_errors(self.path):
+            self._connection.execute("INSERT INTO identity VALUES (?, ?, 0, ?)", (tag, pseudonym, sealed))
+        return pseudonym
+
+    def identity_of(self, pseudonym: str) -> tuple[str, str] | None:
+        """(system, value) behind a pseudonym; None if it is not kept.
+
+        Raises:
+            VaultError: the row was altered.
+        """
+        with database_errors(self.path):
+            row = self._connection.execute(
+                "SELECT tag, sealed FROM identity WHERE pseudonym = ?", (pseudonym,)
+            ).fetchone()
+        if row is None:
+            return None
+        context = _identity_context(bytes(row[0]), pseudonym)
+        return _unpacked(unseal(self._identity_cipher, row[1], context, self.path))
+
+    def _blank_identity(self, pseudonym: str) -> None:
+        """Forget the identity behind a pseudonym.
+
+        The tag stays: who withdrew is known again by it and kept away under the same random pseudonym.
+        """
+        found = self._connection.execute("SELECT tag FROM identity WHERE pseudonym = ?", (pseudonym,))
+        for (tag,) in found.fetchall():
+            sealed = seal(self._identity_cipher, _packed(None), _identity_context(bytes(tag), pseudonym))
+            self._connection.execute("UPDATE identity SET kept = 1, sealed = ? WHERE tag = ?", (sealed, tag))
+
+    def _drop_strangers(self) -> None:
+        """Nothing is kept of people who were read but not enrolled."""
+        if self.random or self.reidentifiable:
+            self._connection.execute(
+                "DELETE FROM identity WHERE kept = 0 AND pseudonym NOT IN (SELECT pseudonym FROM enrolment)"
+            )
+
+    def reseal(self, keys: Keys) -> int:
+        """Put every row under a new master key, in one transaction; the number of enrolments.
+
+        Args:
+            keys: the new master key with those that it replaces; they are kept, sealed.
+
+        Raises:
+            VaultError: a row was altered, or another import holds the vault. Nothing is changed then.
+        """
+        self._begin()
+        try:
+            with database_errors(self.path):
+                rows = {
+                    name: self._connection.execute(f"SELECT * FROM {name}").fetchall()
+                    for name in ("enrolment", "suppression", "identity")
+                }
+                enrolled = [self._unseal(pseudonym, sealed) for pseudonym, _, sealed in rows["enrolment"]]
+                withdrawn = [
+                    (tag, unseal(self._suppression_cipher, sealed, tag, self.path))
+                    for tag, sealed in rows["suppression"]
+                ]
+                kept = [
+                    (tag, unseal(self._identity_cipher, sealed, context, self.path), context)
+                    for tag, pseudonym, _, sealed in rows["identity"]
+                    for context in [_identity_context(bytes(tag), pseudonym)]
+                ]
+                self._use(keys)
+                self._connection.executemany(
+                    "UPDATE enrolment SET study_number_index = ?, sealed = ? WHERE pseudonym = ?",
+                    ((self._blind_index(e.study_number), self._seal(e), e.pseudonym) for e in enrolled),
+                )
+                self._connection.executemany(
+                    "UPDATE suppression SET sealed = ? WHERE tag = ?",
+                    ((seal(self._suppression_cipher, plain, tag), tag) for tag, plain in withdrawn),
+                )
+                self._connection.executemany(
+                    "UPDATE identity SET sealed = ? WHERE tag = ?",
+                    ((seal(self._identity_cipher, plain, where), tag) for tag, plain, where in kept),
+                )
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO about VALUES (?, ?)",
+                    [("key_check", self._key_check), ("former_keys", sealed_former(keys))],
+                )
+                self._connection.execute("COMMIT")
+        except BaseException:
+            self.rollback()
+            raise
+        return len(enrolled)
+
     def count(self) -> int:
         """Number of enrolled patients, over all projects."""
-        with _database_errors(self.path):
+        with database_errors(self.path):
             return int(self._connection.execute("SELECT count(*) FROM enrolment").fetchone()[0])
 
     def commit(self) -> None:
         """Make everything since the last commit durable."""
         if self._connection.in_transaction:
-            with _database_errors(self.path):
+            with database_errors(self.path):
+                self._drop_strangers()
                 self._connection.execute("COMMIT")
 
     def rollback(self) -> None:
         """Forget everything since the last commit."""
         if self._connection.in_transaction:
-            with _database_errors(self.path):
+            with database_errors(self.path):
                 self._connection.execute("ROLLBACK")
 
     def close(self) -> None:
@@ -280,50 +359,22 @@ class Vault:
 
     def _begin(self) -> None:
         # the write lock is taken before the first look, so two imports never both find nothing
-        if not self._connection.in_transaction:
-            with _database_errors(self.path):
-                self._connection.execute("BEGIN IMMEDIATE")
-
-    def _verify(self, keys: Keys) -> None:
-        about = dict(self._connection.execute("SELECT name, value FROM about"))
-        version = bytes(about.get("schema_version", b"")).decode("ascii", "replace")
-        if version not in ("1", str(SCHEMA_VERSION)):
-            raise VaultError(f"{self.path} has another schema version than {SCHEMA_VERSION}")
-        if not hmac.compare_digest(bytes(about.get("key_check", b"")), _key_check(keys)):
-            raise VaultError(
-                f"{self.path} was made with another key; put back the key that belongs to it (nothing was "
-                "written)"
-            )
-        if version == "1":
-            self._upgrade()
-
-    def _upgrade(self) -> None:
-        """Make a vault of version 1 one of version 2, which older software refuses.
-
-        Otherwise it would import again whom it does not know to be suppressed.
-        """
-        self._connection.execute("BEGIN IMMEDIATE")
-        version = self._connection.execute("SELECT value FROM about WHERE name = 'schema_version'").fetchone()
-        if bytes(version[0]) == b"1":  # nobody else was faster
-            for statement in _ADDED:
-                self._connection.execute(statement)
-            self._connection.execute(
-                "UPDATE about SET value = ? WHERE name = 'schema_version'", (str(SCHEMA_VERSION).encode(),)
-            )
-        self._connection.execute("COMMIT")
+        if self._connection.in_transaction:
+            return
+        with database_errors(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            held = self._connection.execute("SELECT value FROM about WHERE name = 'key_check'").fetchone()
+        if not hmac.compare_digest(bytes(held[0]), self._key_check):
+            self.rollback()
+            raise VaultError(f"the key of {self.path} was replaced meanwhile; start this again")
 
     def _seal(self, enrolment: Enrolment) -> bytes:
-        nonce = secrets.token_bytes(_NONCE_BYTES)
         first, last = enrolment.born or (0, 0)
         plain = _ROW.pack(enrolment.day_zero.toordinal(), enrolment.study_number, first, last)
-        return nonce + self._cipher.encrypt(nonce, plain, _row_context(enrolment.pseudonym))
+        return seal(self._cipher, plain, _row_context(enrolment.pseudonym))
 
     def _unseal(self, pseudonym: str, sealed: bytes) -> Enrolment:
-        nonce, cipher_text = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-        try:
-            plain = self._cipher.decrypt(nonce, cipher_text, _row_context(pseudonym))
-        except (InvalidTag, ValueError):
-            raise VaultError(f"a row of {self.path} was altered; restore the vault from a backup") from None
+        plain = unseal(self._cipher, sealed, _row_context(pseudonym), self.path)
         if len(plain) == _SHORT_ROW.size:
             plain += bytes(_ROW.size - _SHORT_ROW.size)
         day, study_number, *born = _ROW.unpack(plain)
@@ -332,19 +383,6 @@ class Vault:
 
     def _blind_index(self, study_number: int) -> bytes:
         return hmac.digest(self._index_key, study_number.to_bytes(8, "big"), hashlib.sha256)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
-    # deleted rows are overwritten, and nothing is spilled to a temporary folder that others share
-    connection.execute("PRAGMA secure_delete = ON")
-    connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
-
-
-def _key_check(keys: Keys) -> bytes:
-    return hmac.digest(keys.derive("key check"), b"virtual-human-twin vault", hashlib.sha256)
 
 
 def _seconds(moment: datetime) -> int:
@@ -358,17 +396,19 @@ def _row_context(pseudonym: str) -> bytes:
     return length_prefixed("enrolment", pseudonym, str(_ROW_VERSION))
 
 
-@contextmanager
-def _database_errors(path: Path) -> Iterator[None]:
-    """Turn database errors into sentences; their own text could quote a row."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise VaultError(f"{path} is in use by another import; try again when it is done") from None
-        if code == sqlite3.SQLITE_ERROR:  # a table or column that a vault has is not there
-            raise VaultError(f"{path} is damaged or is not a vault; restore it from a backup") from None
-        raise VaultError(f"{path} cannot be read or written ({error.sqlite_errorname})") from None
-    except sqlite3.DatabaseError:
-        raise VaultError(f"{path} is damaged or is not a vault; restore it from a backup") from None
+def _identity_context(tag: bytes, pseudonym: str) -> bytes:
+    return length_prefixed("identity", tag.hex(), pseudonym)
+
+
+def _packed(identity: tuple[str, str] | None) -> bytes:
+    """An identity in a length that tells nothing of it; of none, too."""
+    parts = [part.encode("utf-8") for part in identity or ("", "")]
+    content = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return content + bytes(-len(content) % _PADDING)
+
+
+def _unpacked(content: bytes) -> tuple[str, str] | None:
+    first = 4 + int.from_bytes(content[:4], "big")
+    last = first + 4 + int.from_bytes(content[first : first + 4], "big")
+    system, value = content[4:first].decode("utf-8"), content[first + 4 : last].decode("utf-8")
+    return (system, value) if value else None

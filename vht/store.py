@@ -3,7 +3,7 @@
 A store is a folder with ``store.json`` and one folder a table. A shard is written whole and is
 part of the store only once ``store.json`` names it together with its SHA-256; so a killed import
 leaves a store that reads exactly as before. What later imports replace or retract stays in its shard
-and is not shown (:mod:`vht.visible`); only erasing a patient rewrites shards.
+and is not shown (:mod:`vht.visible`); only erasing or renaming patients rewrites shards.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -170,6 +170,69 @@ class Store:
             for path in old:
                 path.unlink(missing_ok=True)
         return removed
+
+    def rename(self, renamed: Callable[[str], str]) -> int:
+        """Give patients other pseudonyms, in every shard; the number of patients who got another one.
+
+        Shards are rewritten and named anew in one step, so a kill leaves all old names or all new ones;
+        called again, this goes on, and sweeps away the files that the kill left.
+
+        Args:
+            renamed: the new pseudonym of an old one, and of a new one itself; no two share one.
+
+        Raises:
+            StoreError: another import is writing to this store, or two patients would share a pseudonym.
+        """
+        if not self.exists():
+            return 0
+        with _locked(self.folder):
+            index = self._index()
+            old: dict[str, str] = {}
+            for shard, path in self._shards():
+                schema = STORED[shard["table"]]
+                for column in {"pseudonym", "into"} & set(schema.names):
+                    for name in pc.unique(pq.read_table(path, columns=[column]).column(column)).to_pylist():
+                        old.setdefault(name, renamed(name))
+            if len(set(old.values())) != len(old):
+                raise StoreError(f"{self.folder}: two patients would share a pseudonym; nothing was renamed")
+            changed = sum(before != after for before, after in old.items())
+            if changed:
+                names = pa.array(list(old), pa.string()), pa.array(list(old.values()), pa.string())
+                shards = [self._renamed(shard, *names) for shard in index["shards"]]
+                self._write_index(index | {"shards": shards})
+                index = self._index()
+            self._sweep(index)
+        return changed
+
+    def a_pseudonym(self) -> str | None:
+        """A pseudonym that the store holds; None if it holds none."""
+        for _, path in self._shards("patients") if self.exists() else ():
+            for batch in pq.ParquetFile(path).iter_batches(batch_size=1, columns=["pseudonym"]):
+                return str(batch.column("pseudonym")[0].as_py())
+        return None
+
+    def _renamed(self, shard: dict[str, Any], before: pa.Array, after: pa.Array) -> dict[str, Any]:
+        path = self.folder / shard["file"]
+        if sha256_file(path) != shard["sha256"]:
+            raise StoreError(f"{path} was altered since it was written; restore it or import again")
+        table = pq.read_table(path, schema=STORED[shard["table"]])
+        for column in {"pseudonym", "into"} & set(table.column_names):
+            place = table.column_names.index(column)
+            found = pc.index_in(table.column(column), before)
+            table = table.set_column(place, table.schema.field(column), after.take(found.combine_chunks()))
+        if "pseudonym" not in table.column_names:
+            return shard
+        # readers count on the order of pseudonyms; the sort is stable, rows of a patient keep theirs
+        ordered = table.take(pc.sort_indices(table, sort_keys=[("pseudonym", "ascending")]))
+        return self._rewrite(shard, ordered)
+
+    def _sweep(self, index: Mapping[str, Any]) -> None:
+        """Remove files that are not part of the store: replaced ones, and what a kill left."""
+        named = {self.folder / shard["file"] for shard in index["shards"]}
+        for name in STORED:
+            for path in (self.folder / name).glob("*"):
+                if path not in named and (path.suffix == ".parquet" or path.name.startswith(".partial-")):
+                    path.unlink(missing_ok=True)
 
     def _tidy(self) -> None:
         """Remove the folder that a first import made and did not fill."""

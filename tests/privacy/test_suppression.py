@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from privacy import Identity, Pseudonymiser, Suppressed, VaultError, create_keys
-from privacy.vault import SCHEMA_VERSION
+from privacy.vault_file import SCHEMA_VERSION
 
 DAY = date(1987, 6, 5)
 WHO = Identity("urn:hospital", "MRN-55512")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from privacy import Identity, KeysError, Pseudonymiser, VaultError, create_keys, open_keys, vault
+from privacy import Identity, KeysError, Pseudonymiser, VaultError, create_keys, open_keys, vault, vault_file
 from privacy.vault import Vault
 
 DAY = date(1987, 6, 5)
@@ -54,7 +54,7 @@ def test_a_damaged_vault_is_refused(keys_folder: Path, content: bytes) -> None:
 
 def test_a_vault_of_another_schema_version_is_refused(keys_folder: Path) -> None:
     with sqlite3.connect(keys_folder / "vault.sqlite") as connection:
-        connection.execute("UPDATE about SET value = ? WHERE name = 'schema_version'", (b"3",))
+        connection.execute("UPDATE about SET value = ? WHERE name = 'schema_version'", (b"9",))
     connection.close()
     with pytest.raises(VaultError, match="schema version"):
         Pseudonymiser.open(keys_folder)
@@ -124,7 +124,7 @@ def test_a_study_number_that_is_taken_is_drawn_again(
 def test_a_vault_held_by_another_import_is_reported_as_such(
     keys_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vault, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(vault_file, "WAIT_SECONDS", 0.05)
     holder, second = (Pseudonymiser.open(keys_folder) for _ in range(2))
     holder.enrol(Identity("s", "1"), DAY)
     with pytest.raises(VaultError, match="in use by another import"):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vht.commands.console import done, out
-from vht.commands.records import Keys
+from vht.commands.keys import Keys
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +31,7 @@ def export(
     ],
     keys: Keys,
     project: Annotated[str, typer.Option(help="As for the import.")] = "default",
+    study: Annotated[str, typer.Option(help="As for the import.")] = "",
     fhir: Annotated[str, typer.Option(help="R4 or R5; the estimates of a trial need R5.")] = "R4",
     bundle: Annotated[
         str, typer.Option(help="collection, or transaction to post to a server.")
@@ -60,7 +61,7 @@ def export(
         results,
         target,
         recipient=recipient,
-        named=recipient_pseudonyms(open_keys(keys), recipient, project),
+        named=recipient_pseudonyms(open_keys(keys), recipient, project, study),
         fhir_version=fhir,  # type: ignore[arg-type]
         bundle=bundle,  # type: ignore[arg-type]
         authorised=authorised,

@@ -16,6 +16,8 @@ from vht.commands.console import done, err, out, progress
 if TYPE_CHECKING:
     from fhir_io import Reason
     from fhir_io.server import Fetched
+    from privacy import Pseudonymiser
+    from vht.store import Store
 
 
 class Validation(StrEnum):
@@ -54,6 +56,9 @@ def import_records(
     ] = None,
     states: Annotated[Path | None, typer.Option(help="Folder of the patient states.")] = None,
     project: Annotated[str, typer.Option(help="Pseudonyms of two projects cannot be linked.")] = "default",
+    study: Annotated[
+        str, typer.Option(help="Study of the project, if it has several; unlinkable, too.")
+    ] = "",
     source_name: Annotated[
         str | None,
         typer.Option(
@@ -140,9 +145,10 @@ def import_records(
     )
     with (
         _records(source, keys, states, raw, access, retry=bool(again)) as (records, complete),
-        Pseudonymiser.open(keys, project) as pseudonymiser,
+        Pseudonymiser.open(keys, project, study) as pseudonymiser,
         progress("reading") as bar,
     ):
+        _refuse_older_pseudonyms(Store(states), pseudonymiser, keys)
         report = import_all(
             records,
             pseudonymiser=pseudonymiser,
@@ -206,6 +212,18 @@ def _records(
 def _fetched(done: Fetched) -> tuple[Path, bool]:
     out.print(done.summary(), markup=False)
     return done.folder, done.complete
+
+
+def _refuse_older_pseudonyms(store: Store, pseudonymiser: Pseudonymiser, keys: Path) -> None:
+    """States of before a rotation would get every patient a second time, under the new pseudonym."""
+    from vht.store import StoreError
+
+    held = store.a_pseudonym()
+    if held is not None and held != pseudonymiser.renamed(held):
+        raise StoreError(
+            f"{store.folder} holds pseudonyms of an earlier key; rename them with `vht keys rotate --resume "
+            f"--keys {keys} --states {store.folder}`"
+        )
 
 
 def _explain(code: str, codes: list[Path]) -> None:

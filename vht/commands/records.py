@@ -1,4 +1,4 @@
-"""Commands on records: a synthetic cohort, keys, the import, the registry of quantities."""
+"""Commands on records: a synthetic cohort, the import, the registry of quantities."""
 
 from __future__ import annotations
 
@@ -10,17 +10,12 @@ import typer
 from vht.commands.console import done, out
 from vht.commands.importing import import_records
 
-keys_app = typer.Typer(no_args_is_help=True, help="Keys that pseudonyms are made with.")
-
-Keys = Annotated[Path, typer.Option(help="Folder of the keys and the vault. Keep it apart from the states.")]
-
 States = Annotated[Path, typer.Option(help="Folder of the patient states.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to ``vht``."""
     app.command()(sample)
-    app.add_typer(keys_app, name="keys")
     app.command("import")(import_records)
     app.command()(quantities)
 
@@ -40,15 +35,6 @@ def sample(
 
     count = write_sample(target, patients=patients, seed=seed, overwrite=overwrite)
     done(f"{count} patients", target)
-
-
-@keys_app.command("init")
-def keys_init(keys: Keys) -> None:
-    """Make a new key. It is made once a project: another key gives other pseudonyms."""
-    from privacy import create_keys
-
-    create_keys(keys)
-    done("a new key and an empty vault", keys)
 
 
 def quantities() -> None:
