@@ -118,7 +118,9 @@ def status_reason(resource: Json, *, accept_predictions: bool = False) -> Reason
             return Reason.UNKNOWN_STATUS
         verification = code_in(resource.get("verificationStatus"), VERIFICATION_SYSTEM)
         if verification is None:
-            return None  # it is optional, and most records without it mean what they say
+            # it is optional, and most records without it mean what they say; one in another system may deny
+            stated = resource.get("verificationStatus")
+            return Reason.UNKNOWN_STATUS if isinstance(stated, dict) and stated.get("coding") else None
         return _VERIFICATION.get(verification, Reason.UNKNOWN_STATUS)
     if kind not in _STATUS:
         return None
