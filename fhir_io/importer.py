@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from fhir_io.consented import persons_without_consent
 from fhir_io.corrections import Versions
+from fhir_io.erasure import announce_erasure, finish_erasure
 from fhir_io.errors import FhirImportError
 from fhir_io.extract import Extract, Options
 from fhir_io.identities import PseudonymiserLike, SourceKeys
@@ -121,6 +122,7 @@ def import_records(
     options = Options(
         validation, fhir_version, consent is not None, tuple(codes), assume_zone, accept_predictions
     )
+    finish_erasure(store, pseudonymiser)
     with private_folder(scratch, _SCRATCH) as folder:
         spool = Spool(folder, keys)
         try:
@@ -217,11 +219,13 @@ def _store(
             tally.notes[Note.SHARED_ID] += versions.shared
         report = _report(spool, plan, tally, writer, retracted=writer.rows - facts)
         _refuse_strictly(report, strict)
+        if consent.withdrawn and store.exists():
+            announce_erasure(store, consent.withdrawn)
         for person, since in consent.withdrawn.items():
             pseudonymiser.suppress(person, since)
         pseudonymiser.remember(_names_of_enrolled(spool))
         pseudonymiser.commit()  # before the states: an enrolment without states does no harm
-    store.erase(consent.withdrawn)
+    finish_erasure(store, pseudonymiser)
     _quarantine(spool, plan, store, retry_unused)
     return report
 

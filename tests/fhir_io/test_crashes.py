@@ -17,6 +17,7 @@ import pytest
 from fhir_io import Reason
 from tests.conftest import ROOT, Command
 from tests.fhir_io.conftest import Imported, Records
+from tests.test_cli_import import consent
 from vht.store import Store
 
 R = Records()
@@ -42,6 +43,15 @@ def person(number: int, *resources: Json) -> Json:
     own = f"patient-{number}"
     about = [r | {"subject": {"reference": f"Patient/{own}"}} for r in resources]
     return R.bundle(R.patient(id=own, identifier=identifier), *about)
+
+
+def kill_when_it_hangs(started: list[str], folder: Path) -> None:
+    """Run a program until it says that it has come to its place, then kill it."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(started, stdout=subprocess.PIPE, env=environment, cwd=folder) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == b"here"
+        process.send_signal(signal.SIGKILL)
 
 
 @pytest.fixture
@@ -73,11 +83,7 @@ def test_a_killed_import_leaves_the_store_and_the_next_one_works(
     before = Store(tmp_path / "states").cohort().digest
     (tmp_path / "in" / "2.json").write_text(json.dumps(person(2, R.observation(value=130))))
     started = [sys.executable, "-c", HANGING, where, *map(str, folders())]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(started, stdout=subprocess.PIPE, env=environment, cwd=tmp_path) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == b"here"
-        process.send_signal(signal.SIGKILL)
+    kill_when_it_hangs(started, tmp_path)
     left = list((tmp_path / "keys").glob(".import-*"))
     assert len(left) == 1
     assert Store(tmp_path / "states").cohort().digest == before
@@ -89,6 +95,29 @@ def test_a_killed_import_leaves_the_store_and_the_next_one_works(
     files = {p.name for p in (tmp_path / "states").rglob("*.parquet")}
     index = json.loads((tmp_path / "states" / "store.json").read_bytes())
     assert files == {Path(shard["file"]).name for shard in index["shards"]}
+
+
+@pytest.mark.parametrize(
+    ("where", "left"),
+    [("vht.store:Store.erase", 1), ("vht.store:Store._write_index", 1), ("privacy:Pseudonymiser.commit", 2)],
+)
+def test_a_withdrawal_that_was_cut_short_is_completed_by_the_next_import(
+    tmp_path: Path, command: Command, folders: Any, where: str, left: int
+):
+    """Once it is durable that the patient is kept out, the next import erases, whatever it imports."""
+    (tmp_path / "in" / "1.json").write_text(json.dumps(person(1, R.observation())))
+    assert command(*folders())[0] == 0
+    no = consent("deny", "patient-1")
+    (tmp_path / "in" / "1.json").write_text(json.dumps(R.bundle(person(1)["entry"][0]["resource"], no)))
+    started = [sys.executable, "-c", HANGING, where, *map(str, folders()), "--consent", "opt-out"]
+    kill_when_it_hangs(started, tmp_path)
+    store = Store(tmp_path / "states")
+    assert len(store.cohort()) == 1
+
+    (tmp_path / "in" / "1.json").write_text(json.dumps(person(2, R.observation())))
+    assert command(*folders())[0] == 0
+    assert len(store.cohort()) == left
+    assert not (tmp_path / "states" / "erasing.json").exists()
 
 
 def test_the_scratch_of_an_import_that_still_runs_is_left_alone(
