@@ -13,7 +13,7 @@ import pandas as pd
 from privacy.release.anonymise import Coding, Failing, assess, least_loss, utility, worst_k
 from privacy.release.errors import ReleaseError
 from privacy.release.hierarchies import Coded, code_column
-from privacy.release.policy import Policy, _near, canonical
+from privacy.release.policy import Policy, canonical, nearest
 
 SCHEMA = "vht-release/1"
 
@@ -88,7 +88,7 @@ def _check_columns(columns: Sequence[Any] | pd.Index, policy: Policy) -> None:
         raise ReleaseError(f"the columns {', '.join(twice)} stand twice; rename one of each")
     undeclared = [str(c) for c in columns if c not in policy.columns]
     if undeclared:
-        hints = [f"'{name}' ({_near(name, policy.columns)})" for name in undeclared]
+        hints = [f"'{name}' ({nearest(name, policy.columns)})" for name in undeclared]
         raise ReleaseError(
             f"columns that the policy does not declare: {', '.join(hints)}; give each a role under 'columns'"
         )

@@ -134,7 +134,7 @@ class Policy(_Part):
             measurements identifies as a fingerprint does.
         presence: bounds against a population table; None where membership is no secret.
         smallest_cell: counts below it are suppressed.
-        zeros: ``suppressed``, or ``shown`` where a count of nobody may be told.
+        zeros: ``shown`` (a count of nobody is told), or ``suppressed`` where that, too, tells of somebody.
         protection: width that the bounds of every suppressed count must have for whoever knows all others.
         suppression_limit: largest share of rows that may be left out.
         significant_digits: of estimates that leave.
@@ -147,7 +147,7 @@ class Policy(_Part):
     fingerprint_k: Annotated[int, Field(ge=1)] | None = None
     presence: Presence | None = None
     smallest_cell: Annotated[int, Field(ge=2)] = 10
-    zeros: Literal["suppressed", "shown"] = "suppressed"
+    zeros: Literal["suppressed", "shown"] = "shown"
     protection: Annotated[int, Field(ge=1)] = 3
     suppression_limit: Share = 0.05
     significant_digits: Annotated[int, Field(ge=1, le=15)] = 3
@@ -262,7 +262,7 @@ def _line(problem: Any) -> str:
     steps = [str(step) for step in problem["loc"] if str(step) not in _KINDS]
     where = ".".join(steps)
     if problem["type"] == "extra_forbidden":
-        return f"{where}: no such field; {_near(steps[-1], _fields(steps[:-1]))}"
+        return f"{where}: no such field; {nearest(steps[-1], _fields(steps[:-1]))}"
     if problem["type"] == "missing":
         return f"{where}: is missing"
     if problem["type"] == "value_error":
@@ -283,7 +283,7 @@ def _fields(steps: Sequence[str]) -> list[str]:
     return [field.alias or name for name, field in found.model_fields.items()]
 
 
-def _near(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
     known = list(known)
     near = difflib.get_close_matches(word, known, n=1)
     return f"did you mean '{near[0]}'?" if near else "known: " + ", ".join(known)
