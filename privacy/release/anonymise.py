@@ -83,7 +83,9 @@ class Node:
     loss: float
 
 
-def assess(coding: Coding, policy: Policy, levels: Sequence[int], kept: np.ndarray) -> list[tuple[Failing, np.ndarray]]:
+def assess(
+    coding: Coding, policy: Policy, levels: Sequence[int], kept: np.ndarray
+) -> list[tuple[Failing, np.ndarray]]:
     """Every measure of the rows that are kept.
 
     Args:
@@ -131,7 +133,12 @@ def assess(coding: Coding, policy: Policy, levels: Sequence[int], kept: np.ndarr
 
 
 def _rule(
-    measure: str, classes: np.ndarray, figures: np.ndarray, good: np.ndarray, limit: float, worst: Callable[[np.ndarray], float]
+    measure: str,
+    classes: np.ndarray,
+    figures: np.ndarray,
+    good: np.ndarray,
+    limit: float,
+    worst: Callable[[np.ndarray], float],
 ) -> tuple[Failing, np.ndarray]:
     bad = ~good[classes] if len(classes) else np.zeros(0, bool)
     extreme = float(worst(figures)) if len(figures) else float("nan")
@@ -156,7 +163,13 @@ def _presence(
     if bounds.lower > 0 and (~good & (here == 0)).any():
         bad[:] = True  # people who are surely absent: leaving out more rows cannot help
     return (
-        Failing("presence", tuple(np.flatnonzero(~good).tolist()), int(bad.sum()), float(share.max()), bounds.upper),
+        Failing(
+            "presence",
+            tuple(np.flatnonzero(~good).tolist()),
+            int(bad.sum()),
+            float(share.max()),
+            bounds.upper,
+        ),
         bad,
     )
 
@@ -199,7 +212,8 @@ def least_loss(coding: Coding, policy: Policy) -> Node:
     mean = [[float(loss.mean()) if coding.rows else 0.0 for loss in column] for column in by_row]
     width = max(len(names), 1)
     nodes = sorted(
-        (sum(mean[i][level] for i, level in enumerate(node)) / width, sum(node), node) for node in product(*ranges)
+        (sum(mean[i][level] for i, level in enumerate(node)) / width, sum(node), node)
+        for node in product(*ranges)
     )
     ruled_out = _ruled_out(coding, policy, ranges)
     best: Node | None = None
@@ -212,7 +226,11 @@ def least_loss(coding: Coding, policy: Policy) -> Node:
         kept = suppress(coding, policy, node)
         if kept is None or not kept.any():
             continue
-        rows = np.mean([by_row[i][level] for i, level in enumerate(node)], axis=0) if names else np.zeros(coding.rows)
+        rows = (
+            np.mean([by_row[i][level] for i, level in enumerate(node)], axis=0)
+            if names
+            else np.zeros(coding.rows)
+        )
         loss = float(np.where(kept, rows, 1.0).mean())
         key = (round(loss, 12), total, node)
         if key < best_key:

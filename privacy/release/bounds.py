@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import linprog
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components
 
 from privacy.release.errors import ReleaseError
 from privacy.release.policy import Policy
@@ -77,18 +78,46 @@ def bounds(
                 columns.append(place[key])
                 weights.append(weight)
         known.append(-float(sum(w * (published[k] or 0) for k, w in each if k not in place)))
-    matrix = csr_array((weights, (rows, columns)), shape=(len(known), len(unknown))) if known else None
+    matrix = csr_array((weights, (rows, columns)), shape=(len(known), len(unknown)))
+    systems = _apart(matrix, np.array(known))
     found = {}
     for key in asked:
-        if matrix is None or key not in place:
-            found[key] = Interval(0.0, np.inf)
-            continue
-        ends = [_extreme(matrix, known, place[key], sign) for sign in (1.0, -1.0)]
-        found[key] = Interval(ends[0], -ends[1])
+        if key not in place:
+            raise ReleaseError("bounds were asked of a count that is published")
+        part, sums, members = systems[place[key]]
+        index = int(np.searchsorted(members, place[key]))
+        lower, upper = _extreme(part, sums, index, 1.0), -_extreme(part, sums, index, -1.0)
+        found[key] = Interval(lower, upper)
     return found
 
 
-def _extreme(matrix: Any, known: list[float], place: int, sign: float) -> float:
+_System = tuple[Any, np.ndarray, np.ndarray]
+
+
+def _apart(matrix: Any, known: np.ndarray) -> dict[int, _System]:
+    """For each unknown, the relations that it hangs together with: matrix, sums, and the unknowns in them.
+
+    Most counts of a report hang together with few others; small programmes are solved instead of a large one.
+    """
+    rows, columns = matrix.shape
+    both = coo_array(matrix)
+    ends = (both.coords[0], both.coords[1] + rows)
+    graph = coo_array((np.ones(both.nnz), ends), shape=(rows + columns, rows + columns))
+    _, group = connected_components(graph, directed=False)
+    order = np.argsort(group[rows:], kind="stable")
+    splits = np.flatnonzero(np.diff(group[rows:][order])) + 1
+    found = {}
+    of_row = group[:rows]
+    for members in np.split(order, splits) if columns else []:
+        chosen = np.flatnonzero(of_row == group[rows + members[0]])
+        system = (matrix[chosen][:, members], known[chosen], members)
+        found.update(dict.fromkeys(members.tolist(), system))
+    return found
+
+
+def _extreme(matrix: Any, known: np.ndarray, place: int, sign: float) -> float:
+    if not matrix.shape[0]:
+        return 0.0 if sign > 0 else -np.inf
     goal = np.zeros(matrix.shape[1])
     goal[place] = sign
     solved = linprog(goal, A_eq=matrix, b_eq=known, bounds=(0, None), method="highs")

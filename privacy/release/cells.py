@@ -185,7 +185,9 @@ def margins(tables: Iterable[CountTable | ReleasedCounts]) -> list[Relation]:
                 f"tables that share axes span more than {MOST_UNKNOWN} cells; release fewer axes together"
             )
         finest = [tuple(zip(names, each, strict=True)) for each in product(*(axes[name] for name in names))]
-        wanted = dict.fromkeys(cell for table in tables if set(table.axes) <= set(names) for cell in table.cells)
+        wanted = dict.fromkeys(
+            cell for table in tables if set(table.axes) <= set(names) for cell in table.cells
+        )
         for cell in wanted:
             parts = [fine for fine in finest if set(cell) <= set(fine)]
             if parts != [cell]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pandas as pd
 from privacy.release.anonymise import Coding, Failing, assess, least_loss, utility, worst_k
 from privacy.release.errors import ReleaseError
 from privacy.release.hierarchies import Coded, code_column
-from privacy.release.policy import Policy, canonical, nearest
+from privacy.release.policy import Bands, Policy, canonical, nearest
 
 SCHEMA = "vht-release/1"
 
@@ -58,9 +59,13 @@ def release_table(table: pd.DataFrame, policy: Policy, population: pd.DataFrame 
     leaving = [name for name in policy.columns if policy.columns[name].role != "identifier" and name in table]
     if policy.label == "simulated":
         out = table[leaving].copy()
-        return Release(out, {}, (), (), {"loss": 0.0, "left_out": 0.0}, _manifest(out, policy, {}, (), {}, None))
+        return Release(
+            out, {}, (), (), {"loss": 0.0, "left_out": 0.0}, _manifest(out, policy, {}, (), {}, None)
+        )
     if policy.presence is not None and population is None:
-        raise ReleaseError("the policy bounds presence: name the population table among whom these people are")
+        raise ReleaseError(
+            "the policy bounds presence: name the population table among whom these people are"
+        )
     coding, words = _code(table, policy, population if policy.presence is not None else None)
     finest = [policy.columns[name].lowest_level for name in names]
     before = tuple(found for found, _ in assess(coding, policy, finest, np.ones(coding.rows, bool)))
@@ -164,6 +169,32 @@ def _manifest(
         "figures": {name: float(value) for name, value in shown.items()},
         "rows_left_out": left_out if not policy.small(left_out) else f"below {policy.smallest_cell}",
     }
+
+
+def read_table(path: Path, policy: Policy) -> pd.DataFrame:
+    """Read a table of one row a person.
+
+    Codes keep their leading zeros: in CSV only columns that have bands or an order are numbers.
+
+    Raises:
+        ReleaseError: it cannot be read.
+    """
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+    except FileNotFoundError:
+        raise ReleaseError(f"there is no file {path.name}") from None
+    except (OSError, ValueError, pd.errors.ParserError):
+        raise ReleaseError(f"{path.name} cannot be read as a table; give .csv (UTF-8) or .parquet") from None
+    for name, column in policy.columns.items():
+        if name in table and (isinstance(column.hierarchy, Bands) or column.distance != "equal"):
+            numbers = pd.to_numeric(table[name], errors="coerce")
+            wrong = np.flatnonzero(numbers.isna() & table[name].notna())
+            if len(wrong):
+                raise ReleaseError(f"{path.name}, row {wrong[0] + 1}, column '{name}': this is not a number")
+            table[name] = numbers
+    return table
 
 
 def table_bytes(table: pd.DataFrame) -> bytes:

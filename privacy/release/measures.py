@@ -106,7 +106,10 @@ def _moved_earth(classes: np.ndarray, count: int, ranks: np.ndarray, steps: np.n
     before = np.maximum.accumulate(np.where(first, running - rows, 0))
     level = (running - before) / totals[of]
     end = np.where(np.append(of[1:] != of[:-1], True), len(steps), np.append(value[1:], 0))
-    stretches = [(of, level, value, end), (of[first], np.zeros(int(first.sum())), 0 * value[first], value[first])]
+    stretches = [
+        (of, level, value, end),
+        (of[first], np.zeros(int(first.sum())), 0 * value[first], value[first]),
+    ]
     found = np.zeros(count)
     for which, height, start, stop in stretches:
         turn = np.clip(np.searchsorted(overall, height), start, stop)

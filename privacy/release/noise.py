@@ -143,4 +143,3 @@ def audit_epsilon(draw: Draw, one: int, other: int, runs: int, confidence: float
     low = float(beta.ppf(tail, more, left - more + 1)) if more else 0.0
     high = float(beta.ppf(1 - tail, less + 1, left - less)) if less < left else 1.0
     return max(math.log(low / high), 0.0) if low > 0 else 0.0
-

@@ -60,7 +60,9 @@ def release_results(
     digest = source_sha256 or hashlib.sha256(canonical(results)).hexdigest()
     withheld: list[str] = []
     try:
-        released = dict(results) if policy.label == "simulated" else _Released(results, policy, withheld).all()
+        released = (
+            dict(results) if policy.label == "simulated" else _Released(results, policy, withheld).all()
+        )
     except (KeyError, TypeError, AttributeError, ValueError, IndexError):
         raise ReleaseError(f"the results are not of schema {SOURCE}; take them from the run again") from None
     return {
@@ -113,7 +115,9 @@ class _Released:
 
     def _counts(self, content: Mapping[str, Any], path: Path) -> dict[str, Any]:
         return {
-            key: self._counts(value, (*path, key)) if isinstance(value, Mapping) else self._count((*path, key))
+            key: self._counts(value, (*path, key))
+            if isinstance(value, Mapping)
+            else self._count((*path, key))
             for key, value in content.items()
         }
 
@@ -157,7 +161,9 @@ class _Released:
             out[key] = self._number(value) if good else self._keep(*path, key)
         return out
 
-    def _estimate(self, estimate: Mapping[str, Any], path: Path, behind: int, tells: bool = False) -> dict[str, Any]:
+    def _estimate(
+        self, estimate: Mapping[str, Any], path: Path, behind: int, tells: bool = False
+    ) -> dict[str, Any]:
         """An estimate; ``behind`` is how many people, ``tells`` whether it would give away a suppressed count."""
         n = self.shown.get((*path, "n"))
         good = behind >= self.policy.smallest_cell * _NEEDED.get(str(path[-1]), 1) and not tells
@@ -165,8 +171,10 @@ class _Released:
         for key, value in estimate.items():
             if key == "n":
                 out[key] = n if n is not None else self._keep(*path, key)
-            elif key in ("value", "lower", "upper", "standard_error") and good and not (
-                key == "standard_error" and n is None
+            elif (
+                key in ("value", "lower", "upper", "standard_error")
+                and good
+                and not (key == "standard_error" and n is None)
             ):
                 out[key] = self._number(value)
             else:
@@ -214,7 +222,10 @@ class _Released:
                 out[key] = self._spread(value, where)
             elif is_estimate(value):
                 event = "count" if key == "share" else "events"
-                tells = key in _SHARES and None in (self.shown.get((*path, event)), self.shown.get((*where, "n")))
+                tells = key in _SHARES and None in (
+                    self.shown.get((*path, event)),
+                    self.shown.get((*where, "n")),
+                )
                 out[key] = self._estimate(value, where, int(value["n"]), tells)
             elif isinstance(value, Mapping):
                 out[key] = self._counts(value, where)
@@ -272,7 +283,8 @@ class _Released:
         for name, curves in content.items():
             arms = {
                 arm: {
-                    view: self._curve(curve, (*path, name, "arms", arm, view)) for view, curve in views.items()
+                    view: self._curve(curve, (*path, name, "arms", arm, view))
+                    for view, curve in views.items()
                 }
                 for arm, views in curves["arms"].items()
             }
