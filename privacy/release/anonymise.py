@@ -1,11 +1,12 @@
 """The least generalisation and suppression with which a table keeps its policy.
 
-Every combination of levels (a node of the lattice) has a loss: the mean over rows and quasi-identifiers of the
-share of other values that a value can no longer be told from (the loss metric of Iyengar 2002), 1 for rows
-that are left out. Nodes are visited by their loss before suppression, which bounds their loss from below, until
-no node can be better: the solution has the least loss of all nodes. A pair of columns whose small classes alone
-exceed the suppression limit rules out every node that holds it (the subset property of Incognito, LeFevre et
-al. 2005). Ties go to the lower sum of levels, then to the first columns: the same table gives the same release.
+Every combination of levels (a node of the lattice) has a loss: the mean over rows and quasi-identifiers of
+the share of other values that a value can no longer be told from (the loss metric of Iyengar 2002), 1 for
+rows that are left out. Nodes are visited by their loss before suppression, which bounds their loss from
+below, until no node can be better: the solution has the least loss of all nodes. A pair of columns whose
+small classes alone exceed the suppression limit rules out every node that holds it (the subset property of
+Incognito, LeFevre et al. 2005). Ties go to the lower sum of levels, then to the first columns: the same
+table gives the same release.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class Failing:
     """Classes that break one rule.
 
     Attributes:
-        measure: ``k``, ``fingerprint``, ``presence``, or ``distinct``, ``entropy`` or ``closeness`` with the column.
+        measure: ``k``, ``fingerprint``, ``presence``, or ``distinct``, ``entropy`` or ``closeness`` with
+            the column.
         classes: numbers of the classes, in the order of the codes; their values stay out of all messages.
         rows: rows in them.
         worst: the worst figure of the table, whether or not it breaks the rule.
@@ -148,7 +150,8 @@ def _rule(
 def _presence(
     coding: Coding, policy: Policy, levels: Sequence[int], columns: Sequence[np.ndarray]
 ) -> tuple[Failing, np.ndarray]:
-    assert coding.population is not None and policy.presence is not None
+    assert coding.population is not None
+    assert policy.presence is not None
     rows = len(columns[0]) if columns else 0
     others = [c.at(level) for c, level in zip(coding.population.values(), levels, strict=True)]
     people = len(others[0]) if others else 0

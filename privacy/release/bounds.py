@@ -1,8 +1,9 @@
 """What whoever sees a release can work out about the counts it keeps back.
 
-Counts are tied by linear relations (a margin is the sum of its cells) and are not negative. The least and the
-greatest value that a suppressed count can have, all published ones given, are two linear programmes, solved by
-HiGHS through ``scipy.optimize.linprog``. The attack is the check: the gate suppresses until it fails.
+Counts are tied by linear relations (a margin is the sum of its cells) and are not negative. The least and
+the greatest value that a suppressed count can have, all published ones given, are two linear programmes,
+solved by HiGHS through ``scipy.optimize.linprog``. The attack is the check: the gate suppresses until it
+fails.
 """
 
 from __future__ import annotations
@@ -79,40 +80,35 @@ def bounds(
                 weights.append(weight)
         known.append(-float(sum(w * (published[k] or 0) for k, w in each if k not in place)))
     matrix = csr_array((weights, (rows, columns)), shape=(len(known), len(unknown)))
-    systems = _apart(matrix, np.array(known))
+    group = _group(matrix)
+    systems: dict[int, tuple[Any, np.ndarray, np.ndarray]] = {}
     found = {}
     for key in asked:
         if key not in place:
             raise ReleaseError("bounds were asked of a count that is published")
-        part, sums, members = systems[place[key]]
-        index = int(np.searchsorted(members, place[key]))
-        lower, upper = _extreme(part, sums, index, 1.0), -_extreme(part, sums, index, -1.0)
-        found[key] = Interval(lower, upper)
+        index = place[key]
+        of = int(group[len(known) + index])
+        if of not in systems:
+            chosen = np.flatnonzero(group[: len(known)] == of)
+            members = np.flatnonzero(group[len(known) :] == of)
+            systems[of] = (matrix[chosen][:, members], np.array(known)[chosen], members)
+        part, sums, members = systems[of]
+        inside = int(np.searchsorted(members, index))
+        found[key] = Interval(_extreme(part, sums, inside, 1.0), -_extreme(part, sums, inside, -1.0))
     return found
 
 
-_System = tuple[Any, np.ndarray, np.ndarray]
+def _group(matrix: Any) -> np.ndarray:
+    """Which relations and unknowns hang together, shape (relations + unknowns,).
 
-
-def _apart(matrix: Any, known: np.ndarray) -> dict[int, _System]:
-    """For each unknown, the relations that it hangs together with: matrix, sums, and the unknowns in them.
-
-    Most counts of a report hang together with few others; small programmes are solved instead of a large one.
+    Most counts of a report hang together with few others; small programmes are solved, not one large one.
     """
     rows, columns = matrix.shape
     both = coo_array(matrix)
     ends = (both.coords[0], both.coords[1] + rows)
     graph = coo_array((np.ones(both.nnz), ends), shape=(rows + columns, rows + columns))
-    _, group = connected_components(graph, directed=False)
-    order = np.argsort(group[rows:], kind="stable")
-    splits = np.flatnonzero(np.diff(group[rows:][order])) + 1
-    found = {}
-    of_row = group[:rows]
-    for members in np.split(order, splits) if columns else []:
-        chosen = np.flatnonzero(of_row == group[rows + members[0]])
-        system = (matrix[chosen][:, members], known[chosen], members)
-        found.update(dict.fromkeys(members.tolist(), system))
-    return found
+    group: np.ndarray = connected_components(graph, directed=False)[1]
+    return group
 
 
 def _extreme(matrix: Any, known: np.ndarray, place: int, sign: float) -> float:
@@ -130,7 +126,7 @@ def _extreme(matrix: Any, known: np.ndarray, place: int, sign: float) -> float:
 
 
 def protect(
-    counts: Mapping[Key, int],
+    counts: Mapping[Any, int],
     relations: Sequence[Relation],
     policy: Policy,
     *,
@@ -159,16 +155,22 @@ def protect(
     silent = set(derivable)
     secret = {key for key, count in counts.items() if policy.small(count)} | set(also)
     secret |= {key for key, count in fixed.items() if count is None}
-    shown: dict[Key, int | None] = {**{k: v for k, v in fixed.items()}}
+    shown: dict[Key, int | None] = dict(fixed)
     for key, count in counts.items():
         if key not in shown:
             shown[key] = None if key in secret or key in silent else count
         elif shown[key] is not None and key in secret and fixed[key] != count:
             raise ReleaseError("an earlier release shows a count that this one must keep back")
     hidden = {key for key, count in shown.items() if count is None and (key in secret or key not in silent)}
-    # to suppress more can only widen bounds, so that what is safe stays safe
-    pending = hidden
-    while exposed := _exposed(shown, relations, pending, policy):
+    # To suppress more can only widen bounds: a count that is safe stays safe, and one that hangs together
+    with # nothing new is as exposed as before.
+    exposed: list[Key] = []
+    waiting = sorted(hidden, key=str)
+    while True:
+        found = bounds(shown, relations, waiting)
+        exposed += [key for key in waiting if found[key].width < policy.protection]
+        if not exposed:
+            break
         choice = _next(exposed, shown, relations, counts, fixed)
         if choice is None:
             raise ReleaseError(
@@ -176,15 +178,26 @@ def protect(
                 "this table cannot be released beside it"
             )
         shown[choice] = None
-        pending = {*exposed, choice}
+        reached = _hanging_together(choice, shown, relations)
+        waiting = [*(key for key in exposed if key in reached), choice]
+        exposed = [key for key in exposed if key not in reached]
     return {key: shown[key] for key in counts if key not in silent}
 
 
-def _exposed(
-    shown: Mapping[Key, int | None], relations: Sequence[Relation], hidden: set[Key], policy: Policy
-) -> list[Key]:
-    found = bounds(shown, relations, sorted(hidden, key=str))
-    return [key for key, interval in found.items() if interval.width < policy.protection]
+def _hanging_together(start: Key, shown: Mapping[Key, int | None], relations: Sequence[Relation]) -> set[Key]:
+    """Unknown counts that relations lead to from one of them, by way of unknown counts."""
+    of: dict[Key, list[Relation]] = {}
+    for each in relations:
+        for key, _ in each:
+            of.setdefault(key, []).append(each)
+    reached, open_ = {start}, [start]
+    while open_:
+        for each in of.get(open_.pop(), ()):
+            for key, _ in each:
+                if shown.get(key) is None and key not in reached:
+                    reached.add(key)
+                    open_.append(key)
+    return reached
 
 
 def _next(

@@ -1,7 +1,7 @@
 """Tables of counts with their margins, one after the other, from the same people or from others.
 
-A cell is what it says of a person: ``(("arm", "a"), ("sex", "female"))``; the total is ``()``. The same cell in
-two tables is one cell, so that it is suppressed in both or in none.
+A cell is what it says of a person: ``(("arm", "a"), ("sex", "female"))``; the total is ``()``. The same
+cell in two tables is one cell, so that it is suppressed in both or in none.
 """
 
 from __future__ import annotations
@@ -100,10 +100,10 @@ def release_counts(
 ) -> list[ReleasedCounts]:
     """Release tables of counts together, beside what was released before.
 
-    Small cells are suppressed; others go with them until no suppressed cell has bounds closer than the policy's
-    protection interval, all margins, tables and earlier releases of the same people taken together. A cell that
-    an earlier release of other people shows, and which differs from it by a small number, is suppressed too: the
-    difference is a count of those who joined or left.
+    Small cells are suppressed; others go with them until no suppressed cell has bounds closer than the
+    policy's protection interval, all margins, tables and earlier releases of the same people taken
+    together. A cell that an earlier release of other people shows, and which differs from it by a small
+    number, is suppressed too: the difference is a count of those who joined or left.
 
     Raises:
         ReleaseError: a table of nearly the same people was released before (fewer than the smallest cell

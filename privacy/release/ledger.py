@@ -1,8 +1,8 @@
 """The ledger of releases: what left before, so that the next release can be set against it.
 
 One JSON file, written whole. Every entry holds the digest of the one before it, so that an entry cannot be
-changed or taken out in between; that none was cut off at the end is what the audit log is for, which notes the
-digest of every release.
+changed or taken out in between; that none was cut off at the end is what the audit log is for, which notes
+the digest of every release.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _START = "0" * 64
 
 @dataclass(frozen=True)
 class Ledger:
-    """Entries in the order of their release; each has ``kind``, ``name``, ``content``, ``before`` and ``digest``."""
+    """Entries in the order of their release; each has ``kind``, ``name``, ``content``, ``before`` and
+    ``digest``."""
 
     entries: tuple[Mapping[str, Any], ...] = ()
 

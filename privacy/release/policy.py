@@ -1,7 +1,8 @@
 """The release policy: what each column is, and what must hold before a table leaves.
 
-A policy is a YAML file of schema ``vht-release-policy/1`` (``docs/schemas/vht-release-policy-1.json``). Numbers
-that are not given are this project's defaults, not law: k = 10, smallest cell 10, protection interval 3.
+A policy is a YAML file of schema ``vht-release-policy/1`` (``docs/schemas/vht-release-policy-1.json``).
+Numbers that are not given are this project's defaults, not law: k = 10, smallest cell 10, protection
+interval 3.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,7 +41,7 @@ class Bands(_Part):
     @model_validator(mode="after")
     def _nested(self) -> Bands:
         for level, edges in enumerate(self.bands):
-            if not edges or any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
+            if not edges or any(a >= b for a, b in pairwise(edges)):
                 raise ValueError("each level needs edges in ascending order")
             if level and not set(edges) <= set(self.bands[level - 1]):
                 raise ValueError("a level may only leave out edges of the level before it")
@@ -53,7 +55,7 @@ class Prefixes(_Part):
 
     @model_validator(mode="after")
     def _shorter(self) -> Prefixes:
-        if any(a <= b for a, b in zip(self.prefixes, self.prefixes[1:], strict=False)):
+        if any(a <= b for a, b in pairwise(self.prefixes)):
             raise ValueError("prefixes must become shorter")
         return self
 
@@ -65,7 +67,7 @@ class Values(_Part):
 
     @model_validator(mode="after")
     def _chained(self) -> Values:
-        for before, after in zip(self.values, self.values[1:], strict=False):
+        for before, after in pairwise(self.values):
             if not set(before.values()) <= set(after):
                 raise ValueError("each level must say where every group of the level before it belongs")
         return self
@@ -211,7 +213,7 @@ def read_policy(path: Path | str) -> Policy:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise PolicyError(f"{path.name} is larger than {LARGEST_FILE} bytes; this is no policy")
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict)  # noqa: S506  a SafeLoader
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict)  # a SafeLoader
     except OSError as error:
         raise PolicyError(f"{path.name} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -1,8 +1,8 @@
 """All counts of a results document, and how they hang together.
 
-Whoever reads a report subtracts: who has no event is the number less the events, who is missing is who started
-less who is known. Those complements are counts too (``derivable``); they are never printed, and must be kept as
-if they were.
+Whoever reads a report subtracts: who has no event is the number less the events, who is missing is who
+started less who is known. Those complements are counts too (``derivable``); they are never printed, and must
+be kept as if they were.
 """
 
 from __future__ import annotations

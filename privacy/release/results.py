@@ -2,12 +2,12 @@
 
 Deterministic: no noise, no seed. What is not known here does not leave. Of results that rest on people
 
-- counts below the smallest cell are suppressed, with as many others as it takes that bounds of none are closer
-  than the protection interval, all sums and complements of the document taken together
+- counts below the smallest cell are suppressed, with as many others as it takes that the bounds of none are
+  closer than the protection interval, all sums and complements of the document taken together
   (``privacy.release.result_counts``);
-- an estimate leaves if at least ``smallest_cell`` people are behind it, a median with twice and quartiles with
-  four times as many, rounded to ``significant_digits``; if their number is suppressed, what would tell it
-  (standard error, standard deviation, a share) is too;
+- an estimate leaves if at least ``smallest_cell`` people are behind it, a median with twice and quartiles
+  with four times as many, rounded to ``significant_digits``; if their number is suppressed, what would tell
+  it (standard error, standard deviation, a share) is too;
 - a contrast leaves if the estimates of both arms do;
 - of a survival curve the days of visits leave, those between which enough events lie; no step of its own;
 - values of single patients (a waterfall, a largest deviation) never leave.
@@ -50,7 +50,7 @@ def release_results(
 
     Returns:
         JSON-ready content of ``report.json``: ``label``, ``source`` (schema and digest), ``policy`` (name and
-        digest), ``results`` of the same shape with null where something is kept back, and ``withheld``: where.
+        digest), ``results`` of the same shape with null where something is kept back, ``withheld``: where.
 
     Raises:
         ReleaseError: the document is not of the schema.
@@ -105,8 +105,10 @@ class _Released:
                 out[key] = self._keep(key)
         return out
 
-    def _keep(self, *path: Any) -> None:
+    def _keep(self, *path: Any) -> Any:
+        """Note that something is kept back; null stands in its place."""
         self.withheld.append(".".join(str(step) for step in path))
+        return None
 
     def _count(self, path: Path) -> int | None:
         if self.shown.get(path) is None:
@@ -152,7 +154,8 @@ class _Released:
         return n >= _NEEDED.get(name, 1) * self.policy.smallest_cell
 
     def _spread(self, spread: Mapping[str, Any], path: Path) -> dict[str, Any]:
-        n, out = int(spread["n"]), {"n": self._count((*path, "n"))}
+        n = int(spread["n"])
+        out: dict[str, Any] = {"n": self._count((*path, "n"))}
         for key, value in spread.items():
             if key == "n":
                 continue
@@ -164,10 +167,10 @@ class _Released:
     def _estimate(
         self, estimate: Mapping[str, Any], path: Path, behind: int, tells: bool = False
     ) -> dict[str, Any]:
-        """An estimate; ``behind`` is how many people, ``tells`` whether it would give away a suppressed count."""
-        n = self.shown.get((*path, "n"))
-        good = behind >= self.policy.smallest_cell * _NEEDED.get(str(path[-1]), 1) and not tells
-        out = {}
+        """An estimate; ``behind`` how many people stand, ``tells`` whether it gives away a suppressed
+        count.""" n = self.shown.get((*path, "n")) good = behind >= self.policy.smallest_cell *
+        _NEEDED.get(str(path[-1]), 1) and not tells
+        out: dict[str, Any] = {}
         for key, value in estimate.items():
             if key == "n":
                 out[key] = n if n is not None else self._keep(*path, key)
