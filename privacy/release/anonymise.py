@@ -209,7 +209,8 @@ def least_loss(coding: Coding, policy: Policy) -> Node:
     ranges = [range(policy.columns[name].lowest_level, len(coding.quasi[name].groups)) for name in names]
     if np.prod([float(len(each)) for each in ranges]) > MOST_NODES:
         raise ReleaseError(
-            f"the hierarchies have more than {MOST_NODES} combinations of levels; raise lowest_level or drop levels"
+            f"the hierarchies have more than {MOST_NODES} combinations of levels; "
+            "raise lowest_level or drop levels"
         )
     by_row = [[each.loss_at(level) for level in range(len(each.groups))] for each in coding.quasi.values()]
     mean = [[float(loss.mean()) if coding.rows else 0.0 for loss in column] for column in by_row]

@@ -163,7 +163,7 @@ def protect(
             raise ReleaseError("an earlier release shows a count that this one must keep back")
     hidden = {key for key, count in shown.items() if count is None and (key in secret or key not in silent)}
     # To suppress more can only widen bounds: a count that is safe stays safe, and one that hangs together
-    with # nothing new is as exposed as before.
+    # with nothing new is as exposed as before.
     exposed: list[Key] = []
     waiting = sorted(hidden, key=str)
     while True:

@@ -64,8 +64,8 @@ class Ledger:
         for entry in self.entries:
             if (entry["kind"], entry["name"]) == (TABLE, name) and entry["content"] != release.manifest:
                 raise ReleaseError(
-                    f"another version of '{name}' was released before; rows of the two could be laid over each "
-                    "other. Refer to the earlier release, or release a table of counts"
+                    f"another version of '{name}' was released before; rows of the two could be laid over "
+                    "each other. Refer to the earlier release, or release a table of counts"
                 )
         return self.with_entry(TABLE, name, release.manifest)
 
@@ -94,7 +94,8 @@ def read_ledger(path: Path) -> Ledger:
             or entry["digest"] != _digest({k: v for k, v in entry.items() if k != "digest"})
         ):
             raise ReleaseError(
-                f"{path.name}: entry {index + 1} was changed, or one before it was taken out; restore a backup"
+                f"{path.name}: entry {index + 1} was changed, or one before it was taken out; "
+                "restore a backup"
             )
         before = entry["digest"]
     return Ledger(entries)

@@ -167,9 +167,9 @@ class _Released:
     def _estimate(
         self, estimate: Mapping[str, Any], path: Path, behind: int, tells: bool = False
     ) -> dict[str, Any]:
-        """An estimate; ``behind`` how many people stand, ``tells`` whether it gives away a suppressed
-        count.""" n = self.shown.get((*path, "n")) good = behind >= self.policy.smallest_cell *
-        _NEEDED.get(str(path[-1]), 1) and not tells
+        """An estimate with ``behind`` people behind it; ``tells``: it would give away a suppressed count."""
+        n = self.shown.get((*path, "n"))
+        good = behind >= self.policy.smallest_cell * _NEEDED.get(str(path[-1]), 1) and not tells
         out: dict[str, Any] = {}
         for key, value in estimate.items():
             if key == "n":
