@@ -8,7 +8,7 @@ fails.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,6 +133,7 @@ def protect(
     derivable: Iterable[Key] = (),
     fixed: Mapping[Key, int | None] | None = None,
     also: Iterable[Key] = (),
+    rank: Callable[[Any], int] = lambda key: 0,
 ) -> dict[Key, int | None]:
     """Counts with None where one is suppressed: small ones, and as many others as it takes to keep those.
 
@@ -147,6 +148,7 @@ def protect(
         derivable: keys of ``counts`` that nobody publishes, but which must be kept as if somebody did.
         fixed: published and suppressed counts of earlier releases, which cannot be taken back.
         also: keys that are suppressed for another reason.
+        rank: of a key; those of a higher rank are suppressed only where lower ones do not suffice.
 
     Raises:
         ReleaseError: even with all counts suppressed, the earlier releases tell one.
@@ -171,7 +173,7 @@ def protect(
         exposed += [key for key in waiting if found[key].width < policy.protection]
         if not exposed:
             break
-        choice = _next(exposed, shown, relations, counts, fixed)
+        choice = _next(exposed, shown, relations, counts, fixed, rank)
         if choice is None:
             raise ReleaseError(
                 "a suppressed count can be worked out from what was published before; "
@@ -206,6 +208,7 @@ def _next(
     relations: Sequence[Relation],
     counts: Mapping[Key, int],
     fixed: Mapping[Key, int | None],
+    rank: Callable[[Any], int],
 ) -> Key | None:
     """The smallest count that can still be suppressed, as near as possible to an exposed one."""
     reached = set(exposed)
@@ -213,7 +216,7 @@ def _next(
         near = {key for each in relations if reached & {k for k, _ in each} for key, _ in each}
         open_ = [key for key in near if shown.get(key) is not None and key in counts and key not in fixed]
         if open_:
-            return min(open_, key=lambda key: (counts[key], str(key)))
+            return min(open_, key=lambda key: (rank(key), counts[key], str(key)))
         if near <= reached:
             return None
         reached |= near

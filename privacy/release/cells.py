@@ -43,22 +43,29 @@ class CountTable:
 
 @dataclass(frozen=True)
 class ReleasedCounts:
-    """What leaves of a table of counts: None where a cell is suppressed."""
+    """A table of counts, None where a cell is suppressed.
+
+    ``people`` and ``total`` stay with the ledger; :meth:`public` is what leaves.
+    """
 
     name: str
     axes: Mapping[str, tuple[str, ...]]
     cells: Mapping[Cell, int | None]
     people: str
+    total: int
 
-    def content(self) -> dict[str, Any]:
+    def public(self) -> dict[str, Any]:
         """JSON-ready: every cell with what it counts; small ones and those that guard them are null."""
         return {
             "schema": SCHEMA,
             "name": self.name,
             "axes": {axis: list(values) for axis, values in self.axes.items()},
             "cells": [{"of": dict(cell), "count": count} for cell, count in self.cells.items()],
-            "people": self.people,
         }
+
+    def content(self) -> dict[str, Any]:
+        """What the ledger keeps of it: also who was counted, and how many, which may be suppressed."""
+        return {**self.public(), "people": self.people, "total": self.total}
 
 
 def count_table(name: str, people: pd.DataFrame, axes: Sequence[str], identity: str) -> CountTable:
@@ -111,7 +118,7 @@ def release_counts(
     """
     tables, before = list(tables), list(earlier)
     if policy.label == "simulated":
-        return [ReleasedCounts(t.name, t.axes, t.cells, t.people) for t in tables]
+        return [ReleasedCounts(t.name, t.axes, t.cells, t.people, t.cells[()]) for t in tables]
     done: list[ReleasedCounts] = []
     for people in dict.fromkeys(table.people for table in tables):
         group = [table for table in tables if table.people == people]
@@ -128,11 +135,18 @@ def release_counts(
             margins([*group, *same]),
             policy,
             fixed=fixed,
+            rank=lambda cell: -len(cell),  # margins and the total are what a reader needs most
             also=_small_differences(counts, others, policy) - set(fixed),
         )
         for table in group:
             done.append(
-                ReleasedCounts(table.name, table.axes, {c: shown[c] for c in table.cells}, table.people)
+                ReleasedCounts(
+                    table.name,
+                    table.axes,
+                    {c: shown[c] for c in table.cells},
+                    table.people,
+                    table.cells[()],
+                )
             )
     order = {id_: i for i, id_ in enumerate((t.people, t.name) for t in tables)}
     return sorted(done, key=lambda r: order[r.people, r.name])
@@ -142,9 +156,8 @@ def _refuse_small_change(
     counts: Mapping[Cell, int], group: Sequence[CountTable], others: Sequence[ReleasedCounts], policy: Policy
 ) -> None:
     for released in others:
-        total = released.cells.get(())
         shared = any(set(table.axes) & set(released.axes) for table in group)
-        if shared and total is not None and abs(counts[()] - total) < policy.smallest_cell:
+        if shared and abs(counts[()] - released.total) < policy.smallest_cell:
             raise ReleaseError(
                 f"table '{group[0].name}' counts nearly the people of '{released.name}', released before: "
                 f"fewer than {policy.smallest_cell} more or less would be told by the difference. "

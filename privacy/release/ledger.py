@@ -131,4 +131,4 @@ def _digest(entry: Mapping[str, Any]) -> str:
 def _counts(content: Mapping[str, Any]) -> ReleasedCounts:
     cells = {tuple(sorted(each["of"].items())): each["count"] for each in content["cells"]}
     axes = {axis: tuple(values) for axis, values in content["axes"].items()}
-    return ReleasedCounts(content["name"], axes, cells, content["people"])
+    return ReleasedCounts(content["name"], axes, cells, content["people"], content["total"])

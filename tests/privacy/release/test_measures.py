@@ -27,8 +27,9 @@ def coded(values: Sequence[object]) -> np.ndarray:
     return np.array([-1 if v is None else known.index(v) for v in values], np.int64)
 
 
-# The 13 admissions of the k-anonymity article of Wikipedia after suppression, as pycanon carries them
-# (IFCA-Advanced-Computing/pycanon, Data/Processed/hospital_anonymized.csv): sex, state, disease; all are 17-30.
+# The admissions of the k-anonymity article of Wikipedia after suppression, as pycanon carries them in
+# Data/Processed/hospital_anonymized.csv (IFCA-Advanced-Computing/pycanon): sex, state, disease; all are
+# between 17 and 30.
 HOSPITAL = [
     *[("Female", "Kerala", d) for d in ("Viral infection", "Heart-related")],
     *[("Female", "Tamil Nadu", d) for d in ("Cancer", "TB")],
@@ -62,8 +63,8 @@ def test_ordered_distance_gives_the_salaries_of_li_et_al() -> None:
 
 
 def test_presence_gives_the_example_of_desfontaines() -> None:
-    """https://desfontain.es/privacy/delta-presence.html: five of the five people of 10-19 are in the table, and
-    one of the ten of 40-49; nobody of the five of 20-29."""
+    """https://desfontain.es/privacy/delta-presence.html: five of the five people of 10-19 are in the table,
+    and one of the ten of 40-49; nobody of the five of 20-29."""
     assert presence(np.array([5, 0, 1]), np.array([5, 5, 10])) == pytest.approx([1.0, 0.0, 0.1])
 
 
