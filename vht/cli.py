@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from vht.commands import export, keys, models, patients, records, servers, trial
+from vht.commands import export, keys, models, patients, privacy, records, servers, trial
 from vht.commands.console import err, plain
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (records, keys, servers, trial, models, patients, export):
+for commands in (records, keys, servers, trial, models, patients, export, privacy):
     commands.register(app)
 
 
