@@ -87,7 +87,9 @@ def create_audit(folder: Path | str, officer: Path | str, *, anchors: Path | str
         create_private_file(folder / CHECKPOINTS, b"")
         create_private_file(folder / ABOUT, json.dumps(about, indent=1).encode())
     except FileExistsError:
-        raise AuditError(f"{officer} exists already; it may belong to another log, choose a new name") from None
+        raise AuditError(
+            f"{officer} exists already; it may belong to another log, choose a new name"
+        ) from None
     except KeysError as error:
         raise AuditError(str(error)) from None
     except OSError as error:

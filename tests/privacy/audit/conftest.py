@@ -22,9 +22,7 @@ class Folders:
 
     def verified(self) -> AuditVerification:
         """What verification finds."""
-        return verify_audit(
-            self.log, self.officer, anchors=self.anchors if self.anchors.exists() else None
-        )
+        return verify_audit(self.log, self.officer, anchors=self.anchors if self.anchors.exists() else None)
 
 
 @pytest.fixture

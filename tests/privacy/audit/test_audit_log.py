@@ -37,10 +37,13 @@ def test_every_record_is_kept_with_time_user_and_all_that_was_said(folders: Fold
 
 
 def test_another_process_writes_and_stops_by_itself(folders: Folders) -> None:
-    writer = subprocess.Popen([sys.executable, "-m", "privacy.audit.writer", str(folders.log), "0.2"])
+    writer = subprocess.Popen([sys.executable, "-m", "privacy.audit.writer", str(folders.log), "1"])
+    until = time.monotonic() + 15
+    while not (folders.log / SOCKET).exists() and time.monotonic() < until:
+        time.sleep(0.01)
     with Audit.open(folders.log) as audit:
         audit.record(AuditRecord("view", "PSEUDO", PSEUDONYM))
-    assert writer.pid != os.getpid()
+        assert writer_of(folders.log) == writer.pid
     assert writer.wait(timeout=20) == 0
     assert not (folders.log / SOCKET).exists()
     assert folders.verified().anchored == 1
@@ -80,7 +83,9 @@ def writer_of(folder: Path) -> int:
         return int(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
 
 
-@pytest.mark.parametrize("torn", ["the key did not move on", "half a line", "a whole line is missing its key"])
+@pytest.mark.parametrize(
+    "torn", ["the key did not move on", "half a line", "a whole line is missing its key"]
+)
 def test_what_a_power_cut_left_half_done_is_completed(folders: Folders, torn: str) -> None:
     with AuditLog(folders.log) as log:
         log.append({"action": "view"}, 0)
