@@ -42,7 +42,7 @@ MOST_DIGITS = 4
 
 _PSEUDONYM = re.compile(r"v[1-9][0-9]{0,3}-[a-z2-7]{32}")
 _COUNT = re.compile(r"[a-z][a-z_]{0,39}")
-_DIGITS = re.compile(r"\d(?:[\W_]?\d){%d,}" % MOST_DIGITS)
+_DIGITS = re.compile(rf"\d(?:[\W_]?\d){{{MOST_DIGITS},}}")
 _MOST_COUNTS = 32
 _LARGEST_COUNT = 1 << 53
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from privacy.audit.chain import (
     CHECKPOINTS,
@@ -109,7 +109,7 @@ def read_entries(folder: Path | str, officer: Path | str) -> Iterator[dict[str, 
         AuditError: a line is not intact.
     """
     key = read_officer(Path(officer)).first_key
-    with open(Path(folder) / LOG, "rb") as lines:
+    with _readable(Path(folder) / LOG) as lines:
         for number, line in enumerate(lines):
             content = opened_line(line, key)
             if content is None:
@@ -123,11 +123,7 @@ def _lines(found: AuditVerification, path: Path, known: OfficerFile, wanted: set
     seals: dict[int, str] = {}
     key, before = known.first_key, NO_SEAL
     clock: deque[dict[str, Any]] = deque(maxlen=1)
-    try:
-        lines = open(path, "rb")
-    except OSError as error:
-        raise AuditError(f"{path} cannot be read: {error.strerror}") from None
-    with lines:
+    with _readable(path) as lines:
         for number, line in enumerate(lines):
             where = f"log line {number + 1}"
             content = opened_line(line, key)
@@ -146,6 +142,13 @@ def _lines(found: AuditVerification, path: Path, known: OfficerFile, wanted: set
                 seals[found.records] = before
     _left_key(found, path.parent, key)
     return seals
+
+
+def _readable(path: Path) -> BinaryIO:
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise AuditError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _broken(line: bytes, number: int) -> str:
