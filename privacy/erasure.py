@@ -81,7 +81,7 @@ class Erasers:
 
     def out_of_reach(self, copies: Sequence[str]) -> None:
         """Name copies that cannot be erased from here."""
-        self._out_of_reach += [copy for copy in copies if copy not in self._out_of_reach]
+        self._out_of_reach = list(dict.fromkeys([*self._out_of_reach, *copies]))
 
     def erase(self, pseudonym: str, reason: str, audit: Callable[[AuditRecord], object]) -> Erasure:
         """Remove a patient from every store.

@@ -36,7 +36,7 @@ class Leak:
 
 @dataclass(frozen=True)
 class Known:
-    """An identifier with the field that it was in, such as ``given`` or ``postal_code``; the repr hides it."""
+    """An identifier with the field that it was in, such as ``given``; the repr hides the identifier."""
 
     value: str = field(repr=False)
     field: str
@@ -47,9 +47,9 @@ class LeakScanner:
 
     Args:
         tokens: identifiers of at least four characters; of those whose field is known (:class:`Known`), one
-            under six characters counts only beside the name of such a field. Words under six characters and numbers
-            under ten digits count only where they stand alone, and words under six are not looked
-            for backwards: chance would find them. ISO dates are looked for in other styles too; as
+            under six characters counts only beside the name of such a field. Words under six characters
+            and numbers under ten digits count only where they stand alone, and words under six are not
+            looked for backwards: chance would find them. ISO dates are looked for in other styles too; as
             a number of days since 1970 only from five digits on (before August 1942, after May
             1997), because shorter ones are years, counts and relative days as well.
 
