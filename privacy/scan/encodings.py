@@ -170,9 +170,10 @@ def _texts(token: str) -> Iterator[Pattern]:
 
 def _escapes(token: str) -> Iterator[Pattern]:
     for case in _cases(token):
-        yield _text(json.dumps(case)[1:-1], "json")
+        for text in (json.dumps(case)[1:-1], "".join(f"\\u{unit:04x}" for unit in _utf16_units(case))):
+            yield _text(text, "json")
+            yield _text(text.replace("\\", "\\\\"), "json")  # JSON within JSON, as in a notebook
         yield _text(json.dumps(case)[1:-1].replace("/", "\\/"), "json")
-        yield _text("".join(f"\\u{unit:04x}" for unit in _utf16_units(case)), "json")
         yield _text(urllib.parse.quote(case, safe=""), "url")
         yield _text(urllib.parse.quote_plus(case), "url")
         yield _text("".join(f"%{byte:02x}" for byte in case.encode()), "url")
