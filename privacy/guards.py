@@ -128,7 +128,7 @@ def guard_fault_dumps(undo: ExitStack) -> None:
     """A crash prints no stacks: the folders in them are often named after people."""
     if faulthandler.is_enabled():
         faulthandler.disable()
-        undo.callback(faulthandler.enable)
+        undo.callback(_dump_faults_again)
 
 
 def guard_notebook(undo: ExitStack) -> None:
@@ -150,6 +150,12 @@ def guard_notebook(undo: ExitStack) -> None:
         shell.custom_exceptions, shell.CustomTB = before
 
     undo.callback(lift)
+
+
+def _dump_faults_again() -> None:
+    if sys.__stderr__ is not None:
+        with contextlib.suppress(OSError, ValueError):  # closed, or no file of the operating system
+            faulthandler.enable(sys.__stderr__)
 
 
 GUARDS: dict[str, Callable[[ExitStack], None]] = {

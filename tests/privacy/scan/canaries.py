@@ -10,8 +10,9 @@ import random
 import unicodedata
 import urllib.parse
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from typing import Any
 
 KINDS = (
     "name",
@@ -133,3 +134,58 @@ DISGUISES: dict[str, Callable[[str], bytes]] = {
     "json text": lambda t: json.dumps(t).encode(),
 }
 """The fourteen of the design and the digests and dates that it groups, one by one."""
+
+
+def plant(bundle: dict[str, Any], tokens: Iterator[str]) -> None:
+    """Hide a token in every place of a patient's Bundle where real exports have carried one.
+
+    The Bundle stays valid FHIR R4, and says the same about the patient's health.
+    """
+    text = {"status": "generated", "div": ""}
+    bundle["identifier"] = {"system": "urn:canary", "value": next(tokens)}
+    bundle["meta"] = {"tag": [{"system": "urn:canary", "code": next(tokens).replace(" ", "_")}]}
+    for number, entry in enumerate(bundle["entry"]):
+        resource = entry["resource"]
+        if resource["resourceType"] == "Patient":
+            _plant_in_patient(resource, tokens)
+        elif number < 7:
+            _plant_in_event(resource, tokens)
+        if number < 7:
+            shown = f"<!-- {next(tokens)} --><p>{next(tokens)}</p>"
+            resource["text"] = {**text, "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{shown}</div>'}
+
+
+def _plant_in_patient(person: dict[str, Any], tokens: Iterator[str]) -> None:
+    person.setdefault("name", []).append({"use": "old", "text": next(tokens), "prefix": [next(tokens)]})
+    person.setdefault("telecom", []).append({"system": "email", "value": next(tokens)})
+    person.setdefault("address", []).append({"use": "old", "text": next(tokens), "district": next(tokens)})
+    person["contact"] = [
+        {
+            "name": {"family": next(tokens), "given": [next(tokens)]},
+            "telecom": [{"value": next(tokens)}],
+            "address": {"line": [next(tokens)]},
+        }
+    ]
+    person["photo"] = [{"contentType": "image/jpeg", "title": next(tokens), "data": _photo(next(tokens))}]
+    person["generalPractitioner"] = [{"display": next(tokens), "identifier": {"value": next(tokens)}}]
+    person["managingOrganization"] = {"display": next(tokens)}
+    person["_birthDate"] = {"extension": [{"url": "urn:canary:birth", "valueString": next(tokens)}]}
+    person.setdefault("extension", []).append({"url": "urn:canary:note", "valueString": next(tokens)})
+
+
+def _plant_in_event(event: dict[str, Any], tokens: Iterator[str]) -> None:
+    event.setdefault("extension", []).append({"url": "urn:canary:note", "valueString": next(tokens)})
+    event.setdefault("identifier", []).append({"system": "urn:canary", "value": next(tokens)})
+    event["note"] = [{"authorString": next(tokens), "text": next(tokens)}]
+    for name in ("code", "medicationCodeableConcept"):
+        if isinstance(event.get(name), dict):
+            event[name]["text"] = next(tokens)
+            event[name]["coding"][0]["display"] = next(tokens)
+    event["subject"]["display"] = next(tokens)
+    if event["resourceType"] == "Observation":
+        event["performer"] = [{"display": next(tokens)}]
+
+
+def _photo(token: str) -> str:
+    """A picture's bytes with a token in the metadata, as cameras write it."""
+    return base64.b64encode(b"\xff\xd8\xff\xe1\x00\x40Exif\x00\x00Artist\x00" + token.encode()).decode()
