@@ -156,7 +156,7 @@ def run_trial(
         write_whole(work / MANIFEST, to_json(_manifest(work, protocol, facts)))
         os.chmod(work, 0o755)
         sync_folder(work)
-        _put_in_place(work, out)
+        put_in_place(work, out)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
@@ -182,7 +182,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise RunError(f"{path} is not readable JSON; restore it from your copy of the run") from None
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         raise RunError(f"{path} is not the manifest of a run that this version reads ({SCHEMA})")
-    if manifest.get("digest") != _own_digest(manifest):
+    if manifest.get("digest") != own_digest(manifest):
         raise RunError(f"{path} was altered since the run: its content does not match its digest")
     parts = {part: manifest.get(part) for part in ("protocol", "provenance", "files")}
     missing = [part for part, content in parts.items() if not isinstance(content, dict)]
@@ -236,7 +236,7 @@ def _check_free(out: Path, overwrite: bool) -> None:
         raise RunError(f"{out} holds {len(other)} files beside its run; move them before replacing the run")
 
 
-def _put_in_place(work: Path, out: Path) -> None:
+def put_in_place(work: Path, out: Path) -> None:
     """Swap the finished folder in; a run that was there before is removed only afterwards."""
     old: Path | None = None
     try:
@@ -268,10 +268,11 @@ def _manifest(work: Path, protocol: Protocol, facts: dict[str, Any]) -> dict[str
         "provenance": facts,
         "files": {p.relative_to(work).as_posix(): sha256_file(p) for p in files},
     }
-    return {**manifest, "digest": _own_digest(manifest)}
+    return {**manifest, "digest": own_digest(manifest)}
 
 
-def _own_digest(manifest: dict[str, Any]) -> str:
+def own_digest(manifest: dict[str, Any]) -> str:
+    """Digest of a manifest without its ``digest``."""
     content = {k: v for k, v in manifest.items() if k != "digest"}
     return sha256_bytes(json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
 

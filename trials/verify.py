@@ -89,6 +89,9 @@ def verify_run(folder: Path, *, progress: Callable[[int, int], None] | None = No
     and every outcome, and makes report and page again from them. Digests show accidents and clumsy edits;
     what a forger could recompute is caught by executing again.
 
+    Where patients were erased since, the others are executed again and their outcomes compared; what the run
+    states about all of them together cannot be (``trials.erasure``).
+
     Raises:
         RunError: the folder holds no readable run.
     """
@@ -96,6 +99,7 @@ def verify_run(folder: Path, *, progress: Callable[[int, int], None] | None = No
     found = Verification()
     manifest = read_manifest(folder)
     recorded = manifest["provenance"]
+    erased = manifest.get("erased")
 
     found.differences += _files(folder, manifest["files"])
     found.steps.append(f"{len(manifest['files'])} files against their digests")
@@ -109,7 +113,7 @@ def verify_run(folder: Path, *, progress: Callable[[int, int], None] | None = No
         raise RunError(str(error)) from None
     for where, before, after in (
         ("protocol", manifest["protocol"]["digest"], protocol.digest),
-        ("patient states", recorded["data"]["states_digest"], cohort.digest),
+        ("patient states", (erased or recorded["data"])["states_digest"], cohort.digest),
     ):
         if before != after:
             found.differences.append(Difference(f"digest of the {where}", before, after))
@@ -126,19 +130,30 @@ def verify_run(folder: Path, *, progress: Callable[[int, int], None] | None = No
     done = conduct(protocol, cohort, progress=progress)
     now = json.loads(to_json(provenance(protocol, cohort, compose(protocol), done.numerics)))
     found.same_platform = recorded["platform"] == now["platform"]
-    _compare_facts(found, recorded, now)
-    results = json.loads(to_json(analyse(protocol, done.outcomes)))
+    _compare_facts(found, recorded, now, _OF_ALL_PATIENTS if erased else frozenset())
     was = json.loads((folder / RESULTS).read_bytes())
     tolerance = (0.0, 0.0) if found.same_platform else (RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE)
-    found.differences += list(compare(was, results, RESULTS, *tolerance))
-    pairs = list(zip(_numbers(was), _numbers(results), strict=False))
-    found.numbers, found.identical = len(pairs), sum(a == b for a, b in pairs)
-    found.steps.append(f"{found.numbers} numbers of {RESULTS} after executing the trial again")
+    if not erased:
+        results = json.loads(to_json(analyse(protocol, done.outcomes)))
+        found.differences += list(compare(was, results, RESULTS, *tolerance))
+        pairs = list(zip(_numbers(was), _numbers(results), strict=False))
+        found.numbers, found.identical = len(pairs), sum(a == b for a, b in pairs)
+        found.steps.append(f"{found.numbers} numbers of {RESULTS} after executing the trial again")
     for name in TABLES:
         file = f"outcomes/{name}.parquet"
-        found.differences += list(_tables(folder / file, getattr(done.outcomes, name), file, *tolerance))
+        again = getattr(done.outcomes, name)
+        found.differences += list(_tables(folder / file, again, file, *tolerance))
+        if erased:
+            numbers, identical = _equal_numbers(folder / file, again)
+            found.numbers, found.identical = found.numbers + numbers, found.identical + identical
     how = "bit for bit" if found.same_platform else "within the tolerance"
-    found.steps.append(f"outcomes of every virtual patient, {how}")
+    found.steps.append(f"outcomes of every {'remaining ' if erased else ''}virtual patient, {how}")
+    if erased:
+        same = "identical" if found.same_platform else "equal within the tolerance"
+        found.notes.append(
+            f"{erased['patients']} erased, remaining rows {same if found.verified else 'not identical'}, "
+            "aggregates not re-executable"
+        )
     if found.differences:
         return found
 
@@ -159,13 +174,21 @@ _TOLD_SOFTWARE = {
 }
 
 
-def _compare_facts(found: Verification, recorded: dict[str, Any], now: dict[str, Any]) -> None:
+_OF_ALL_PATIENTS = frozenset({"data", "numerics"})
+"""Facts that are of all patients together, also of those who were erased."""
+
+
+def _compare_facts(
+    found: Verification, recorded: dict[str, Any], now: dict[str, Any], without: frozenset[str]
+) -> None:
     """What the report states about the run, against this execution."""
     for part in _EXACT_FACTS:
+        if part in without:
+            continue
         found.differences += list(compare(recorded.get(part), now.get(part), f"provenance.{part}"))
-    if found.same_platform:
+    if found.same_platform and "numerics" not in without:
         found.differences += list(compare(recorded["numerics"], now["numerics"], "provenance.numerics"))
-    else:
+    elif not found.same_platform:
         found.notes.append("the run states that it was made on another platform: its tolerance applies")
         was, here = (facts["platform"].get("engine") for facts in (recorded, now))
         if was != here:
@@ -220,6 +243,18 @@ def _tables(
             row = int(np.flatnonzero(~np.asarray(close))[0])
             # the values themselves are a patient's: they are not repeated here
             yield Difference(f"{where}, column {name}, row {row}", "as the run recorded", "another value")
+
+
+def _equal_numbers(path: Path, now: pd.DataFrame) -> tuple[int, int]:
+    """How many numbers a table of outcomes holds, and how many of them are the same again."""
+    was = pq.read_table(path).to_pandas()
+    again = pq.read_table(io.BytesIO(outcome_file(now))).to_pandas()
+    numbers = identical = 0
+    for name in was.columns.intersection(again.columns):
+        if was[name].dtype.kind in "fiu" and len(was) == len(again):
+            numbers += len(was)
+            identical += int(((was[name] == again[name]) | (was[name].isna() & again[name].isna())).sum())
+    return numbers, identical
 
 
 def compare(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 
 import typer
 
-from vht.commands import export, keys, models, patients, privacy, records, servers, trial
+from privacy.guards import guarded
+from vht.commands import export, keys, models, patients, privacy_tools, records, servers, trial
 from vht.commands.console import err, plain
 
 app = typer.Typer(
@@ -20,15 +22,21 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (records, keys, servers, trial, models, patients, export, privacy):
+for commands in (records, keys, servers, trial, models, patients, export, privacy_tools):
     commands.register(app)
 
 
 def main() -> None:
     """Entry point: known errors become one message on standard error and exit code 2.
 
-    An unexpected error prints where it happened, never its message: a message may quote a record.
+    An unexpected error prints where it happened, never its message: a message may quote a record. Libraries'
+    logs, warnings and threads are held to the same (``privacy.guards``).
     """
+    with nullcontext() if os.environ.get("VHT_DEBUG") else guarded():
+        _run()
+
+
+def _run() -> None:
     try:
         code = app(standalone_mode=False)  # the code of a typer.Exit comes back as the value
     except typer.Exit as stop:

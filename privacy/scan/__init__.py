@@ -5,6 +5,6 @@ prove that the first net held. It reads every byte of every file, and every file
 """
 
 from privacy.scan.containers import ScanIncomplete
-from privacy.scan.scanner import Leak, LeakScanner, find_leaks
+from privacy.scan.scanner import Known, Leak, LeakScanner, find_leaks
 
-__all__ = ["Leak", "LeakScanner", "ScanIncomplete", "find_leaks"]
+__all__ = ["Known", "Leak", "LeakScanner", "ScanIncomplete", "find_leaks"]

@@ -197,11 +197,12 @@ def _schema(schema: pa.Schema) -> bytes:
 
 def _values(table: pa.Table) -> bytes:
     parts: list[bytes] = []
-    for column in table.columns:
+    for name, column in zip(table.column_names, table.columns, strict=True):
         # lists and structures have no unique values; they are searched one by one
         with contextlib.suppress(pa.ArrowNotImplementedError):
             column = column.unique()
-        parts += [_bytes(value) for value in column.to_pylist()]
+        # a short identifier is only known by the name of its column
+        parts += [name.encode() + b": " + _bytes(value) for value in column.to_pylist()]
     return b"\n".join(parts)
 
 
@@ -236,6 +237,12 @@ def _tables(connection: sqlite3.Connection) -> Inner:
             continue
         quoted = name.decode().replace('"', '""')
         rows = connection.execute(f'SELECT * FROM "{quoted}"')
+        columns = [column[0].encode() + b": " for column in rows.description]
         while batch := rows.fetchmany(_ROWS):
-            values = [_bytes(value) for row in batch for value in row if value is not None]
+            values = [
+                column + _bytes(value)
+                for row in batch
+                for column, value in zip(columns, row, strict=True)
+                if value is not None
+            ]
             yield "sqlite", b"\n".join(values)

@@ -27,6 +27,41 @@ _SHORT_NUMBER = 10
 _DIGEST_CHARACTERS = 16
 """Hexadecimal digits of a digest that are searched, so that a shortened digest is found as well."""
 
+NEEDS_CONTEXT = 6
+"""Characters; a shorter identifier whose field is known counts only beside the name of such a field."""
+
+SHORTEST_IN_CONTEXT = 2
+
+_FIELDS = {
+    "family": ("family", "family_name", "surname", "last_name", "lastname", "nachname", "name"),
+    "given": ("given", "given_name", "first_name", "firstname", "forename", "vorname", "name"),
+    "postal_code": ("postalcode", "postal_code", "postcode", "zip", "zip_code", "zipcode", "plz"),
+    "city": ("city", "town", "ort"),
+    "address": ("address", "line", "street"),
+    "telecom": ("telecom", "phone", "telephone", "tel", "fax", "mobile"),
+    "identifier": ("identifier", "mrn", "record_number", "patient_id", "patientid", "ssn", "patient"),
+    "id": ("patient_id", "patientid", "mrn", "patient"),
+}
+"""Names under which tables, files and messages show a field; of others, the field's own name."""
+
+_JOINTS = (
+    '": "',
+    '":"',
+    '": ["',
+    '":["',
+    "': '",
+    "': ['",
+    "=",
+    '="',
+    "='",
+    ": ",
+    ":",
+    " ",
+    ">",
+    '" value="',
+    "/",
+)
+
 _SEPARATORS = re.compile(r"[\W_]+")
 _SPACE = re.compile(r"\s+")
 _STANDARD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -72,6 +107,33 @@ def patterns(token: str) -> list[Pattern]:
     return list(unique.values())
 
 
+def needs_context(token: str) -> bool:
+    """Whether an identifier is so short that it stands in many places by chance."""
+    return len(_SEPARATORS.sub("", token)) < NEEDS_CONTEXT
+
+
+def patterns_in_context(token: str, field: str) -> list[Pattern]:
+    """Patterns of a short identifier beside the name of its field, such as ``"given": "Ida"``.
+
+    Args:
+        token: an identifier of at least ``SHORTEST_IN_CONTEXT`` characters.
+        field: what it is, such as ``given``.
+
+    Raises:
+        ValueError: the token is too short; the message does not quote it.
+    """
+    token = unicodedata.normalize("NFC", token.strip())
+    if len(token) < SHORTEST_IN_CONTEXT:
+        raise ValueError(f"a token of fewer than {SHORTEST_IN_CONTEXT} characters would be found everywhere")
+    written = dict.fromkeys((token, unicodedata.normalize("NFD", token), json.dumps(token)[1:-1]))
+    return [
+        Pattern(f"{name}{joint}{text}".lower().encode(), "in context", whole=True)
+        for name in _FIELDS.get(field, (field.lower(),))
+        for joint in _JOINTS
+        for text in written
+    ]
+
+
 def _text(text: str, encoding: str, charset: str = "utf-8") -> Pattern:
     if charset != "utf-8":
         return Pattern(text.encode(charset).lower(), encoding)
@@ -108,9 +170,10 @@ def _texts(token: str) -> Iterator[Pattern]:
 
 def _escapes(token: str) -> Iterator[Pattern]:
     for case in _cases(token):
-        yield _text(json.dumps(case)[1:-1], "json")
+        for text in (json.dumps(case)[1:-1], "".join(f"\\u{unit:04x}" for unit in _utf16_units(case))):
+            yield _text(text, "json")
+            yield _text(text.replace("\\", "\\\\"), "json")  # JSON within JSON, as in a notebook
         yield _text(json.dumps(case)[1:-1].replace("/", "\\/"), "json")
-        yield _text("".join(f"\\u{unit:04x}" for unit in _utf16_units(case)), "json")
         yield _text(urllib.parse.quote(case, safe=""), "url")
         yield _text(urllib.parse.quote_plus(case), "url")
         yield _text("".join(f"%{byte:02x}" for byte in case.encode()), "url")

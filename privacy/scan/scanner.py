@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from privacy.scan.containers import ScanIncomplete, inner
-from privacy.scan.encodings import patterns
+from privacy.scan.encodings import needs_context, patterns, patterns_in_context
 from privacy.scan.search import PatternSearch
 
 DEEPEST = 6
@@ -34,13 +34,22 @@ class Leak:
     place: str = "content"
 
 
+@dataclass(frozen=True)
+class Known:
+    """An identifier with the field that it was in, such as ``given``; the repr hides the identifier."""
+
+    value: str = field(repr=False)
+    field: str
+
+
 class LeakScanner:
     """A scanner for a set of identifiers; making it costs more than one small scan.
 
     Args:
-        tokens: identifiers of at least four characters. Words under six characters and numbers
-            under ten digits count only where they stand alone, and words under six are not looked
-            for backwards: chance would find them. ISO dates are looked for in other styles too; as
+        tokens: identifiers of at least four characters; of those whose field is known (:class:`Known`), one
+            under six characters counts only beside the name of such a field. Words under six characters
+            and numbers under ten digits count only where they stand alone, and words under six are not
+            looked for backwards: chance would find them. ISO dates are looked for in other styles too; as
             a number of days since 1970 only from five digits on (before August 1942, after May
             1997), because shorter ones are years, counts and relative days as well.
 
@@ -48,11 +57,16 @@ class LeakScanner:
         ValueError: a token is too short; its position is named, not its text.
     """
 
-    def __init__(self, tokens: Iterable[str]):
+    def __init__(self, tokens: Iterable[str | Known]):
         compiled = []
         for index, token in enumerate(tokens):
             try:
-                compiled.append(patterns(token))
+                if isinstance(token, str):
+                    compiled.append(patterns(token))
+                elif needs_context(token.value):
+                    compiled.append(patterns_in_context(token.value, token.field))
+                else:
+                    compiled.append(patterns(token.value))
             except ValueError as error:
                 raise ValueError(f"token {index}: {error}") from None
         self._search = PatternSearch(compiled)

@@ -57,7 +57,7 @@ def reseal(folder: Path, *altered: str, **changes: Any) -> None:
     for name in altered:
         manifest["files"][name] = running.sha256_file(folder / name)
     manifest.update(changes)
-    manifest["digest"] = running._own_digest(manifest)
+    manifest["digest"] = running.own_digest(manifest)
     path.write_text(json.dumps(manifest))
 
 

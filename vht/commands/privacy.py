@@ -1,4 +1,4 @@
-"""Commands of privacy: a table leaves through the release gate."""
+"""``vht privacy release``: a table leaves through the release gate."""
 
 from __future__ import annotations
 
@@ -9,20 +9,7 @@ import typer
 
 from vht.commands.console import done, out, print_columns
 
-privacy_app = typer.Typer(help="Releases of tables.", no_args_is_help=True)
 
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to ``vht``."""
-    app.add_typer(privacy_app, name="privacy")
-
-
-@privacy_app.callback()
-def privacy() -> None:
-    """Releases of tables under a policy."""
-
-
-@privacy_app.command()
 def release(
     table: Annotated[
         Path, typer.Argument(help="Table of one row a person, .csv or .parquet.", show_default=False)
