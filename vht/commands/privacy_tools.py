@@ -11,7 +11,7 @@ import typer
 
 from vht.commands.console import done, err, out
 from vht.commands.privacy import release
-from vht.commands.records import Keys
+from vht.commands.keys import Keys
 
 if TYPE_CHECKING:
     from privacy.erasure import Erasers
