@@ -135,6 +135,7 @@ def erase(
         list[Path] | None, typer.Option("--run", help="Folder of a finished run; may be repeated.")
     ] = None,
     project: Annotated[str, typer.Option(help="As for the import.")] = "default",
+    study: Annotated[str, typer.Option(help="As for the import.")] = "",
 ) -> None:
     """Remove one patient everywhere, and keep the patient out of later imports.
 
@@ -143,7 +144,7 @@ def erase(
     """
     from privacy.audit import Audit
 
-    erasers = _erasers(keys, states or [], runs or [], project)
+    erasers = _erasers(keys, states or [], runs or [], project, study)
     with Audit.open(audit) as log:
         erased = erasers.erase(pseudonym, reason, log.record)
     for name, count in erased.removed.items():
@@ -154,7 +155,7 @@ def erase(
     out.print("[green]erased[/green]")
 
 
-def _erasers(keys: Path, states: list[Path], runs: list[Path], project: str) -> Erasers:
+def _erasers(keys: Path, states: list[Path], runs: list[Path], project: str, study: str) -> Erasers:
     from privacy import Pseudonymiser
     from privacy.erasure import Eraser, Erasers
     from trials.erasure import copies_out_of_reach, erase_from_run
@@ -162,7 +163,7 @@ def _erasers(keys: Path, states: list[Path], runs: list[Path], project: str) -> 
     from vht.store import Store, StoreError
 
     def forget(pseudonym: str) -> int:
-        with Pseudonymiser.open(keys, project) as pseudonymiser:
+        with Pseudonymiser.open(keys, project, study) as pseudonymiser:
             known = pseudonymiser.enrolled(pseudonym) is not None
             pseudonymiser.suppress(pseudonym)
         return int(known)
