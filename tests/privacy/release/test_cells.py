@@ -74,8 +74,8 @@ def test_complementary_suppression_keeps_them(policy: Make) -> None:
 
 
 def test_two_tables_that_are_safe_apart_do_not_leave_together(policy: Make) -> None:
-    """Differencing across tables (attack A12). Control: one table hides NE (6) and CR, the other NE and SD; each
-    is safe, but together they show CR, PD, SD and the total. By hand: 306 - 10 - 160 - 130 = 6."""
+    """Differencing across tables (attack A12). Control: one table hides NE (6) and CR, the other NE and SD;
+    each is safe, but together they show CR, PD, SD and the total. By hand: 306 - 10 - 160 - 130 = 6."""
     frame = people({**TRIAL, ("a", "NE"): 2, ("b", "NE"): 4})
     one = count_table("all", frame, ["response"], "pseudonym")
     two = count_table("by arm", frame, ["arm", "response"], "pseudonym")

@@ -39,7 +39,7 @@ def arm_of_share(count: int, n: int, missing: int) -> dict[str, Any]:
 
 
 def results() -> dict[str, Any]:
-    """A trial of 100 people as ``trials`` writes it, short. In arm b 4 are not known, 7 are of another sex."""
+    """A short trial of 100 people as ``trials`` writes it: in arm b 4 are not known; 7 are of another sex."""
     contrast = {
         "measure": "difference of shares",
         "population": estimate(0.1, 196, None),
@@ -162,8 +162,8 @@ def test_small_counts_and_what_would_tell_them_stay(policy: Make) -> None:
 
 
 def test_nothing_that_is_kept_back_can_be_worked_out(policy: Make) -> None:
-    """The attack: all that is printed, all sums, complements and numbers of the same people. Control: the naive
-    report, which leaves out small counts alone, tells the 7 of another sex and the 4 who are not known."""
+    """The attack: all that is printed, all sums, complements and numbers of the same people. Control: the
+    naive report, which leaves out small counts alone, tells the 7 of another sex and the 4 not known."""
     system = counts_of(results())
     rules = policy()
     naive = {
