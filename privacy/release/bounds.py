@@ -133,13 +133,14 @@ def protect(
     derivable: Iterable[Key] = (),
     fixed: Mapping[Key, int | None] | None = None,
     also: Iterable[Key] = (),
-    rank: Callable[[Any], int] = lambda key: 0,
+    rank: Callable[[Any], int] = lambda key: -1,
 ) -> dict[Key, int | None]:
     """Counts with None where one is suppressed: small ones, and as many others as it takes to keep those.
 
     Complementary suppression is greedy: while a suppressed count has bounds closer than
     ``policy.protection``, the smallest published count in a relation with what is still unknown about it goes
-    too (ties by name), so that the same counts give the same release.
+    too (ties by name). Then those that turn out not to be needed are shown again, the largest first. The same
+    counts give the same release.
 
     Args:
         counts: what would be published, and what could be worked out from it.
@@ -148,7 +149,7 @@ def protect(
         derivable: keys of ``counts`` that nobody publishes, but which must be kept as if somebody did.
         fixed: published and suppressed counts of earlier releases, which cannot be taken back.
         also: keys that are suppressed for another reason.
-        rank: of a key; those of a higher rank are suppressed only where lower ones do not suffice.
+        rank: of a key; of two as near, the lower is suppressed; one of rank 0 only where nothing else helps.
 
     Raises:
         ReleaseError: even with all counts suppressed, the earlier releases tell one.
@@ -167,6 +168,7 @@ def protect(
     # To suppress more can only widen bounds: a count that is safe stays safe, and one that hangs together
     # with nothing new is as exposed as before.
     exposed: list[Key] = []
+    chosen: list[Key] = []
     waiting = sorted(hidden, key=str)
     while True:
         found = bounds(shown, relations, waiting)
@@ -180,10 +182,24 @@ def protect(
                 "this table cannot be released beside it"
             )
         shown[choice] = None
+        chosen.append(choice)
         reached = _hanging_together(choice, shown, relations)
         waiting = [*(key for key in exposed if key in reached), choice]
         exposed = [key for key in exposed if key not in reached]
+    for key in sorted(chosen, key=lambda key: (-rank(key), -counts[key], str(key))):
+        others = _hanging_together(key, shown, relations) - {key}
+        shown[key] = counts[key]
+        if not _safe(sorted((hidden | set(chosen)) & others, key=str), shown, relations, policy):
+            shown[key] = None
+        else:
+            chosen.remove(key)
     return {key: shown[key] for key in counts if key not in silent}
+
+
+def _safe(
+    keys: Sequence[Key], shown: Mapping[Key, int | None], relations: Sequence[Relation], policy: Policy
+) -> bool:
+    return all(bounds(shown, relations, [key])[key].width >= policy.protection for key in keys)
 
 
 def _hanging_together(start: Key, shown: Mapping[Key, int | None], relations: Sequence[Relation]) -> set[Key]:
@@ -211,12 +227,16 @@ def _next(
     rank: Callable[[Any], int],
 ) -> Key | None:
     """The smallest count that can still be suppressed, as near as possible to an exposed one."""
-    reached = set(exposed)
+    reached, last_resort = set(exposed), []
     while True:
         near = {key for each in relations if reached & {k for k, _ in each} for key, _ in each}
         open_ = [key for key in near if shown.get(key) is not None and key in counts and key not in fixed]
+        last_resort += [key for key in open_ if rank(key) >= 0]
+        open_ = [key for key in open_ if rank(key) < 0]
+        if not open_ and near <= reached:
+            open_ = last_resort
+            if not open_:
+                return None
         if open_:
             return min(open_, key=lambda key: (rank(key), counts[key], str(key)))
-        if near <= reached:
-            return None
         reached |= near

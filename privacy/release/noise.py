@@ -125,21 +125,16 @@ def audit_epsilon(draw: Draw, one: int, other: int, runs: int, confidence: float
     from scipy.stats import beta
 
     draws = [np.array(draw([count] * runs)) for count in (one, other)]
-    half = runs // 2
-    best = (-math.inf, 0, 0, 1)
-    for threshold in range(int(min(one, other)) - 60, int(max(one, other)) + 61):
-        for side in (1, -1):
-            shares = [float((side * d[:half] >= side * threshold).mean()) for d in draws]
-            for first in (0, 1):
-                # rare answers say little: what is found in a thousand draws is not found again
-                if min(shares) * half >= 50:
-                    best = max(best, (math.log(shares[first] / shares[1 - first]), threshold, first, side))
-    if best[0] == -math.inf:
-        return 0.0
-    _, threshold, first, side = best
-    hits = [int((side * d[half:] >= side * threshold).sum()) for d in draws]
-    left, tail = runs - half, (1 - confidence) / 2
-    more, less = hits[first], hits[1 - first]
-    low = float(beta.ppf(tail, more, left - more + 1)) if more else 0.0
-    high = float(beta.ppf(1 - tail, less + 1, left - less)) if less < left else 1.0
-    return max(math.log(low / high), 0.0) if low > 0 else 0.0
+    half, tail = runs // 2, (1 - confidence) / 2
+    reach = range(min(one, other) - 60, max(one, other) + 61)
+    tests = [(side, threshold) for side in (1, -1) for threshold in reach]
+    hits = np.array([[[(s * d >= s * t) for s, t in tests]] for d in draws])[:, 0]
+    found = []
+    for part, left in ((hits[:, :, :half], half), (hits[:, :, half:], runs - half)):
+        count = part.sum(axis=2).astype(float)
+        low = np.where(count > 0, beta.ppf(tail, np.maximum(count, 1), left - count + 1), 0.0)
+        high = np.where(count < left, beta.ppf(1 - tail, count + 1, np.maximum(left - count, 1)), 1.0)
+        with np.errstate(divide="ignore"):
+            found.append(np.log(low) - np.log(high[::-1]))
+    best = np.unravel_index(int(np.argmax(found[0])), found[0].shape)
+    return max(float(found[1][best]), 0.0)

@@ -49,6 +49,9 @@ class System:
                 if self.counts[part] <= self.counts[whole]:
                     self.parts(whole, [part])
             return
+        if rest == 0:  # taken to be known: it is so by definition (statuses of an arm), or could be
+            self.relations.append(relation(whole, parts))
+            return
         left = ("rest", whole, tuple(parts))
         self.counts[left] = rest
         self.derivable.add(left)

@@ -71,7 +71,7 @@ def release_results(
         "source": {"schema": SOURCE, "sha256": digest},
         "policy": {"name": policy.name, "digest": policy.digest},
         "results": released,
-        "withheld": withheld,
+        "withheld": sorted(withheld),
     }
 
 

@@ -47,7 +47,7 @@ def test_the_published_hospital_table_has_k_two_and_a_class_with_one_disease() -
     assert distinct_diversity(classes, count, disease).tolist() == [2, 2, 3, 3, 1]
     # by hand: uniform over 2, 2, 3, 3 and 1 diseases
     assert entropy_diversity(classes, count, disease) == pytest.approx([2, 2, 3, 3, 1])
-    # by hand: shares of all are cancer 5/13, heart 3/13, TB 2/13, viral 2/13, none 1/13; only cancer: 1 - 5/13
+    # by hand: cancer is 5/13 of all; in a class of cancer alone all else, 8/13, is missing
     assert equal_distance(classes, count, disease)[4] == pytest.approx(8 / 13)
 
 

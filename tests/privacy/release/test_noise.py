@@ -41,8 +41,8 @@ def test_noise_has_the_spread_of_the_discrete_laplace_law() -> None:
 
 
 def test_an_honest_mechanism_passes_its_audit_and_a_broken_one_is_caught() -> None:
-    """Attack A13. The audit gives a lower bound of epsilon at 99.9 %. Positive control: half the noise that was
-    promised (epsilon twice as large) exceeds the promise."""
+    """Attack A13. The audit gives a lower bound of epsilon at 99.9 %. Positive control: half the noise
+    that was promised (epsilon twice as large) exceeds the promise."""
     honest, _ = laplace(1, 1.0)
     broken, _ = laplace(1, 2.0)
     assert audit_epsilon(honest, 20, 21, 100_000) <= 1.0
@@ -54,12 +54,12 @@ def test_a_mechanism_without_noise_is_caught_at_once() -> None:
     def exact(values: Sequence[int]) -> list[int]:
         return list(values)
 
-    assert audit_epsilon(exact, 20, 21, 10_000) == 0.0 or audit_epsilon(exact, 20, 21, 10_000) > 3.0
+    assert audit_epsilon(exact, 20, 21, 10_000) > 5.0
 
 
 def test_a_mean_is_near_the_truth_and_inside_its_bounds() -> None:
-    """2,000 people, epsilon 1: noise of the sum has scale 100 steps of 0.5 over 2,000, a standard deviation of
-    0.07; ten of them."""
+    """2,000 people, epsilon 1: the sum has noise of scale 200 steps of 0.5, its standard deviation over 2,000
+    people is 0.07; ten of them."""
     ages = np.random.default_rng(3).integers(20, 90, 2000).astype(float)
     found = noisy_mean([*ages, float("nan")], 0, 100, 0.5, 1.0)
     assert found.value["mean"] == pytest.approx(ages.mean(), abs=0.7)
