@@ -164,3 +164,32 @@ def test_nothing_is_erased_without_a_log_to_say_so(tmp_path: Path, command: Comm
         assert code == 2
         assert "1961" not in error
         assert victim in list(Store(tmp_path / "states").cohort().patients["pseudonym"])
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_command_runs_behind_the_guards(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    """What a library logs during a command quotes nobody; without the guards it comes through."""
+    import io
+    import logging
+
+    import fhir_io
+
+    def says_too_much(*_: object, **__: object) -> int:
+        logging.getLogger("some.library").error("cannot read %s", TOKEN)
+        return 1
+
+    monkeypatch.setattr(fhir_io, "write_sample", says_too_much)
+    if not guarded:
+        monkeypatch.setenv("VHT_DEBUG", "1")
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    logging.getLogger().addHandler(handler)
+    try:
+        code, _, _ = command("sample", "--out", tmp_path / "fhir")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert code == 0
+    assert "cannot read" in written.getvalue()
+    assert (TOKEN in written.getvalue()) is not guarded
