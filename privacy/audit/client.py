@@ -19,8 +19,8 @@ from privacy.audit.errors import AuditError
 from privacy.audit.grammar import checked
 from privacy.audit_record import AuditRecord
 
-WAIT_SECONDS = 15.0
-"""How long one record may take, with the start of the writer."""
+WAIT_SECONDS = 60.0
+"""How long one record may take, with the start of the writer on a busy machine."""
 
 _PAUSE = 0.02
 
@@ -150,8 +150,10 @@ def _connected(folder: Path, until: float) -> socket.socket:
             started = _start(folder)
         elif started.poll() is not None:
             why = started.stdout.read().decode("utf-8", "replace").strip() if started.stdout else ""
-            if why:
-                raise AuditError(why)
+            if why or started.returncode:
+                raise AuditError(
+                    why or f"{folder}: the audit writer cannot run (it ended with code {started.returncode})"
+                )
             started = None  # another writer was faster, and may have stopped since
         if time.monotonic() >= until:
             raise AuditError(f"{folder}: the audit writer did not start; nothing may be done without it")
