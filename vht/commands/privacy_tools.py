@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vht.commands.console import done, err, out
-from vht.commands.privacy import release
 from vht.commands.keys import Keys
+from vht.commands.privacy import release
 
 if TYPE_CHECKING:
     from privacy.erasure import Erasers
