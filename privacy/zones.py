@@ -71,6 +71,8 @@ MODULES: Mapping[str, frozenset[Zone]] = {
     "vht.commands.keys": frozenset({_TRUST, _PSEUDO}),
     "vht.commands.models": frozenset({_PSEUDO}),
     "vht.commands.patients": frozenset({_PSEUDO}),
+    "vht.commands.privacy": frozenset({_PSEUDO, _RELEASE}),
+    "vht.commands.privacy_tools": frozenset({_RAW, _TRUST, _PSEUDO, _RELEASE}),
     "vht.commands.records": frozenset({_RAW}),
     "vht.commands.servers": frozenset({_RAW}),
     "vht.commands.trial": frozenset({_PSEUDO}),

@@ -104,9 +104,9 @@ def test_only_modules_of_the_zone_trust_import_what_opens_keys_or_vault() -> Non
     assert "vht.commands.importing" in importing  # the finder finds
 
 
-def test_only_what_imports_or_exports_touches_both_pseudonyms_and_keys() -> None:
+def test_only_what_imports_exports_or_erases_touches_both_pseudonyms_and_keys() -> None:
     both = {name for name, zones in COMMANDS.items() if {Zone.TRUST, Zone.PSEUDO} <= zones}
-    assert both == {"import", "export", "keys rotate"}
+    assert both == {"import", "export", "keys rotate", "privacy erase"}
 
 
 # -- what is opened
