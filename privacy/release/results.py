@@ -1,4 +1,4 @@
-"""Results of a trial as a report that may leave: ``vht-results/1`` in, ``vht-report/1`` out.
+"""Results of a trial as a report that may leave: ``vht-results/1`` in, ``vht-released-results/1`` out.
 
 Deterministic: no noise, no seed. What is not known here does not leave. Of results that rest on people
 
@@ -24,7 +24,7 @@ from privacy.release.errors import ReleaseError
 from privacy.release.policy import Policy, canonical
 from privacy.release.result_counts import SOURCE, Path, counts_of, is_estimate, is_spread
 
-SCHEMA = "vht-report/1"
+SCHEMA = "vht-released-results/1"
 
 _COPIED = ("schema", "protocol", "confidence_level", "reference_arm", "arms")
 _ENDPOINT_TEXTS = ("label", "kind", "unit", "horizon_days")
