@@ -140,10 +140,13 @@ class Store:
     def erase(self, pseudonyms: Iterable[str]) -> int:
         """Remove every row of some patients from every shard; the number of rows removed.
 
-        Shards that held them are rewritten and named anew in one step; the old files go afterwards.
+        Shards that held them are rewritten and named anew in one step; the old files go afterwards. Whoever
+        turned out to be one of them goes too: a merged patient is the same person.
         """
-        gone = pa.array(sorted(set(pseudonyms)), pa.string())
-        if not self.exists() or not len(gone):
+        if not self.exists():
+            return 0
+        gone = pa.array(self._with_merged(set(pseudonyms)), pa.string())
+        if not len(gone):
             return 0
         removed, shards, old = 0, [], []
         records: list[bytes] = []
@@ -156,6 +159,8 @@ class Store:
                     erased = pc.is_in(table.column("record"), pa.array(records, pa.binary()))
                 else:
                     erased = pc.is_in(table.column("pseudonym"), gone)
+                if shard["table"] == "merges":
+                    erased = pc.or_(erased, pc.is_in(table.column("into"), gone))
                 kept = table.filter(pc.invert(erased))
                 if kept.num_rows == table.num_rows:
                     shards.append(shard)
@@ -170,6 +175,19 @@ class Store:
             for path in old:
                 path.unlink(missing_ok=True)
         return removed
+
+    def _with_merged(self, pseudonyms: set[str]) -> list[str]:
+        """Patients and, over chains of merges, all who are shown as one of them."""
+        merges = [
+            pair
+            for _, path in self._shards("merges")
+            for pair in pq.read_table(path, columns=["pseudonym", "into"]).to_pylist()
+        ]
+        found, size = set(pseudonyms), -1
+        while size != len(found):
+            size = len(found)
+            found |= {pair["pseudonym"] for pair in merges if pair["into"] in found}
+        return sorted(found)
 
     def rename(self, renamed: Callable[[str], str]) -> int:
         """Give patients other pseudonyms, in every shard; the number of patients who got another one.

@@ -321,3 +321,21 @@ def test_a_bound_is_no_value_and_an_absence_no_condition(tmp_path: Path) -> None
     assert cohort.state(pseudonym(1)) == state
     assert not state.has("stroke")
     assert state.latest("nt_probnp") is None
+
+
+def test_erasing_a_patient_erases_whoever_was_merged_into_them(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.append([gist_patient(n) for n in (1, 2, 3, 4)])
+    rest = store.cohort().select([pseudonym(4)]).digest
+    chain = {
+        "pseudonym": [pseudonym(1), pseudonym(2)],
+        "into": [pseudonym(2), pseudonym(3)],
+        "shift_days": [10.0, -3.0],
+    }
+    write(store, merges=pa.table(chain))
+    store.erase([pseudonym(3)])
+    for path in tmp_path.rglob("*.parquet"):
+        table = pq.read_table(path)
+        for column in {"pseudonym", "into"} & set(table.column_names):
+            assert set(table[column].to_pylist()) <= {pseudonym(4)}
+    assert store.cohort().digest == rest
