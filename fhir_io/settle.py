@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from fhir_io.assemble import NO_DATE, Clock, rows_of
 from fhir_io.corrections import Rank, Versions, scoped
+from fhir_io.held import Held, contains, content_of_row, held_of
 from fhir_io.identities import EnrolmentLike
 from fhir_io.mapping.times import is_relative
 from fhir_io.people import NOBODY
@@ -25,15 +26,11 @@ from fhir_io.reasons import Note, Reason
 from fhir_io.spool import Spool, content_of, split_names
 from vht.state import SITE_RULE
 from vht.store import ShardWriter, Store
-from vht.tables import FACTS, STORED, TABLES
+from vht.tables import STORED
 from vht.visible import LESION, sums_of_lesions
 
 DRAFTS_AT_ONCE = 10_000
 """Drafts of so many resources are in memory together, and more only if one patient has more."""
-
-_AGE = {
-    name: TABLES[name].names.index("age_years") - 1 for name in FACTS if "age_years" in TABLES[name].names
-}
 
 
 @dataclass(slots=True)
@@ -48,15 +45,6 @@ class Draft:
     content: list[Any]
     record: bytes | None
     rank: Rank
-
-
-@dataclass(slots=True)
-class Held:
-    """What the store holds of one person: newest versions, their content, and the person's own row."""
-
-    ranks: dict[bytes, Rank] = field(default_factory=dict)
-    contents: dict[bytes | None, Counter[Any]] = field(default_factory=dict)
-    patient: tuple[Any, ...] | None = None
 
 
 @dataclass
@@ -115,7 +103,7 @@ class Settlement:
     def run(self) -> None:
         """Settle everything."""
         for batch in self._batches():
-            held = self._held([person for person, _, _ in batch])
+            held = held_of(self._store, [person for person, _, _ in batch])
             for person, facts, drafts in batch:
                 self._person(person, facts, drafts, held.get(person, Held()))
             self._write()
@@ -238,7 +226,7 @@ class Settlement:
             if draft.medication is not None and not self._look_up_medication(draft):
                 continue
             rows = rows_of(draft.kind, draft.content, clock)
-            content = tuple(_content(row) for row in rows)
+            content = tuple(content_of_row(row) for row in rows)
             recurs = draft.kind == "Observation" and any(value[0] == LESION for value in draft.content[1])
             if recurs:
                 site = (draft.place[0], content, str(draft.content[4]))
@@ -250,11 +238,11 @@ class Settlement:
             if record is not None and self._versions.is_shared(record):
                 record = scoped(record, person)
             known = record in held.ranks and held.ranks[record] == draft.rank
-            unchanged = (known or record is None) and _contains(held.contents.get(record), content)
+            unchanged = (known or record is None) and contains(held.contents.get(record), content)
             if record is not None and held.ranks.get(record, (0.0, 0)) > draft.rank:
                 self._refuse(draft, Reason.SUPERSEDED)
                 continue
-            if key in seen or (not unchanged and _contains(elsewhere, content)):
+            if key in seen or (not unchanged and contains(elsewhere, content)):
                 if recurs and key not in seen:
                     elsewhere.subtract(content)
                 self._refuse(draft, Reason.DUPLICATE)
@@ -276,7 +264,7 @@ class Settlement:
         """Absences by rule; readers see them only where nothing is recorded, now or later."""
         for concept in self._taken_as_absent:
             row = concept, None, SITE_RULE
-            if not _contains(held.contents.get(None), [("absences", *row)]):
+            if not contains(held.contents.get(None), [("absences", *row)]):
                 self._rows.setdefault("absences", []).append((person, *row, None, 0.0, 0))
             self.tally.notes[Note.TAKEN_AS_ABSENT] += 1
 
@@ -369,33 +357,7 @@ class Settlement:
                 why = Reason.TYPE_NOT_NEEDED.code if concept is not None else reason
                 self._refused.append((*at, "Medication", why))
 
-    # -- the store
-
-    def _held(self, persons: list[str]) -> dict[str, Held]:
-        held: dict[str, Held] = {}
-        if not self._store.exists():
-            return held
-        for row in self._store.rows_of("patients", persons).sort_by("shard").to_pylist():
-            row.pop("shard")
-            held.setdefault(row["pseudonym"], Held()).patient = tuple(row.values())
-        best: dict[bytes, tuple[float, int, int]] = {}
-        tables = {name: self._store.rows_of(name, persons) for name in FACTS}
-        for table in tables.values():
-            columns = (table.column(c).to_pylist() for c in ("record", "updated", "version", "shard"))
-            for record, *rank in zip(*columns, strict=True):
-                if record is not None:
-                    best[record] = max(best.get(record, (0.0, 0, 0)), tuple(rank))
-        for name, table in tables.items():
-            width = len(TABLES[name].names)
-            for values in zip(*(table.column(c).to_pylist() for c in table.column_names), strict=True):
-                record, *rank = values[width:]
-                if record is not None and tuple(rank) != best[record]:
-                    continue
-                mine = held.setdefault(values[0], Held())
-                mine.contents.setdefault(record, Counter())[_content((name, values[1:width]))] += 1
-                if record is not None:
-                    mine.ranks[record] = best[record][:2]
-        return held
+    # -- rows
 
     def _write(self) -> None:
         for name, rows in self._rows.items():
@@ -437,17 +399,6 @@ def _ordinals(draft: Draft) -> list[int]:
     """Ordinals of the moments of a draft."""
     moments = [draft.content[0]] if draft.kind == "Observation" else draft.content[2:4]
     return [moment[0] for moment in moments if moment is not None]
-
-
-def _content(row: tuple[str, tuple[Any, ...]]) -> tuple[Any, ...]:
-    """What makes two rows say the same; the age follows from the day."""
-    name, values = row
-    place = _AGE.get(name)
-    return name, *(values if place is None else values[:place] + values[place + 1 :])
-
-
-def _contains(held: Counter[Any] | None, content: Sequence[Any]) -> bool:
-    return held is not None and all(held[row] > 0 for row in content)
 
 
 def _telling(reasons: Sequence[str]) -> Reason:

@@ -61,6 +61,7 @@ MODULES: Mapping[str, frozenset[Zone]] = {
     "fhir_io": frozenset({_RAW}),
     "fhir_io.corrections": frozenset({_RAW, _PSEUDO}),
     "fhir_io.export": frozenset({_PSEUDO, _RELEASE}),
+    "fhir_io.held": frozenset({_PSEUDO}),
     "fhir_io.importer": frozenset({_RAW, _TRUST, _PSEUDO}),
     "fhir_io.quarantine": frozenset({_RAW, _PSEUDO}),
     "fhir_io.settle": frozenset({_RAW, _PSEUDO}),
