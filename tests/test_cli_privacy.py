@@ -193,3 +193,40 @@ def test_a_command_runs_behind_the_guards(
     assert code == 0
     assert "cannot read" in written.getvalue()
     assert (TOKEN in written.getvalue()) is not guarded
+
+
+def test_what_a_command_does_with_people_s_data_is_in_the_log(tmp_path: Path, command: Command) -> None:
+    """Each act twice: before it begins, and as it ended, with counts and nothing of a patient."""
+    log = tmp_path / "audit"
+    options = ("--audit", log, "--officer", tmp_path / "officer.json")
+    keys, states, raw = tmp_path / "keys", tmp_path / "states", tmp_path / "raw"
+    door = ("--keys", keys, "--states", states)
+    command("privacy", "audit", "init", *options)
+    command("keys", "init", "--keys", keys)
+    command("sample", "--patients", "3", "--out", raw)
+    assert command("import", raw, *door, "--audit", log)[0] == 0
+    assert command("import", tmp_path / "nothing", *door, "--audit", log)[0] == 2
+    assert command("keys", "rotate", *door, "--audit", log)[0] == 0
+    out = ("--out", tmp_path / "out.json", "--recipient", "partner", "--keys", keys, "--audit", log)
+    assert command("export", states, *out, "--authorised", "agreed with the board")[0] == 0
+    assert command("export", states, *out)[0] == 2
+    lines = [json.loads(line) for line in (log / LOG).read_text().splitlines()]
+    told = [line for line in lines if line["action"] in ("import", "rotate", "export")]
+    assert [(t["action"], t["outcome"]) for t in told] == [
+        *(("import", outcome) for outcome in ("partial", "done", "partial", "failed")),
+        *(("rotate", outcome) for outcome in ("partial", "done")),
+        *(("export", outcome) for outcome in ("partial", "done", "partial", "failed")),
+    ]
+    assert told[1]["counts"]["patients"] == 3
+    assert told[5]["counts"] == {"key_version": 2, "patients": 3}
+    assert all(t["subject"] is None for t in told)
+    assert command("privacy", "audit", "verify", *options)[0] == 0
+
+
+def test_what_cannot_be_recorded_is_not_done(tmp_path: Path, command: Command) -> None:
+    keys, states, raw = tmp_path / "keys", tmp_path / "states", tmp_path / "raw"
+    command("keys", "init", "--keys", keys)
+    command("sample", "--patients", "2", "--out", raw)
+    code, _, _ = command("import", raw, "--keys", keys, "--states", states, "--audit", tmp_path / "none")
+    assert code == 2
+    assert not states.exists()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vht.commands.auditing import AuditLog, audited
 from vht.commands.console import done, out
 from vht.commands.keys import Keys
 
@@ -44,6 +45,7 @@ def export(
             show_default=False,
         ),
     ] = None,
+    audit: AuditLog = None,
 ) -> None:
     """Write results as FHIR for one recipient: predictions, virtual patients, the trial, its provenance.
 
@@ -57,15 +59,17 @@ def export(
         raise typer.BadParameter("choose R4 or R5", param_hint="--fhir")
     if bundle not in ("collection", "transaction"):
         raise typer.BadParameter("choose collection or transaction", param_hint="--bundle")
-    made = export_results(
-        results,
-        target,
-        recipient=recipient,
-        named=recipient_pseudonyms(open_keys(keys), recipient, project, study),
-        fhir_version=fhir,  # type: ignore[arg-type]
-        bundle=bundle,  # type: ignore[arg-type]
-        authorised=authorised,
-    )
+    with audited(audit, "export", "RELEASE", authorised or "") as counts:
+        made = export_results(
+            results,
+            target,
+            recipient=recipient,
+            named=recipient_pseudonyms(open_keys(keys), recipient, project, study),
+            fhir_version=fhir,  # type: ignore[arg-type]
+            bundle=bundle,  # type: ignore[arg-type]
+            authorised=authorised,
+        )
+        counts.update(resources=made.resources)
     for kind, count in made.by_type.items():
         out.print(f"{count:>9} {kind}", markup=False)
     done(f"{made.resources} resources of FHIR {fhir}", target)

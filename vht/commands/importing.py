@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vht.commands import servers
+from vht.commands.auditing import AuditLog, audited
 from vht.commands.console import done, err, out, progress
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def import_records(
     accept_predictions: Annotated[
         bool, typer.Option("--accept-predictions", help="Take what is marked as simulated for measurements.")
     ] = False,
+    audit: AuditLog = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that read.")] = 1,
     explain: Annotated[
         str | None, typer.Option(help="Say what happens to a code, or system|code, and import nothing.")
@@ -144,6 +146,7 @@ def import_records(
         bulk, system, group, types, client_id, key, scope, token_url, rate, trust_origin, allow_http
     )
     with (
+        audited(audit, "import", "PSEUDO") as counts,
         _records(source, keys, states, raw, access, retry=bool(again)) as (records, complete),
         Pseudonymiser.open(keys, project, study) as pseudonymiser,
         progress("reading") as bar,
@@ -165,6 +168,9 @@ def import_records(
             accept_predictions=accept_predictions,
             source_name=source_name,
             scratch=keys,
+        )
+        counts.update(
+            read=report.read, used=report.used, patients=report.patients, retracted=report.retracted
         )
     out.print(report.summary(), markup=False)
     if not report.patients and not report.deletions:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from vht.commands.auditing import AuditLog, audited
 from vht.commands.console import done
 
 keys_app = typer.Typer(no_args_is_help=True, help="Keys that pseudonyms are made with.")
@@ -68,6 +69,7 @@ def rotate(
         bool,
         typer.Option("--resume", help="Make no new key: rename the states that an earlier rotation left."),
     ] = False,
+    audit: AuditLog = None,
 ) -> None:
     """Replace the key, and rename the patients in their states.
 
@@ -82,11 +84,13 @@ def rotate(
     for store in stores:
         if not store.exists():
             raise StoreError(f"{store.folder} holds no patient states; name the folders of an import")
-    if not resume:
-        rotate_keys(keys, to)
-    with Pseudonymiser.open(keys) as pseudonymiser:
-        renamed = [store.rename(pseudonymiser.renamed) for store in stores]
-        version = pseudonymiser.version
+    with audited(audit, "rotate", "TRUST") as counts:
+        if not resume:
+            rotate_keys(keys, to)
+        with Pseudonymiser.open(keys) as pseudonymiser:
+            renamed = [store.rename(pseudonymiser.renamed) for store in stores]
+            version = pseudonymiser.version
+        counts.update(patients=sum(renamed), key_version=version)
     for store, count in zip(stores, renamed, strict=True):
         done(f"new pseudonyms for {count} patients (key version {version})", store.folder)
 
@@ -98,11 +102,14 @@ def escrow(
         list[str], typer.Option(help="Public key of age (age1...) of who keeps it; may be repeated.")
     ],
     target: Annotated[Path, typer.Option("--out", help="File to write, apart from the keys.")],
+    audit: AuditLog = None,
 ) -> None:
     """Write the key encrypted to people who keep it; each of them can open it alone."""
     from privacy.escrow import escrow_keys
 
-    escrow_keys(keys, to, target)
+    with audited(audit, "key-use", "TRUST", "escrow") as counts:
+        escrow_keys(keys, to, target)
+        counts.update(recipients=len(to))
     done(f"the key, encrypted to {len(to)}", target)
 
 
@@ -111,9 +118,11 @@ def recover(
     keys: Keys,
     source: Annotated[Path, typer.Option("--escrow", help="The file that `vht keys escrow` wrote.")],
     identity: Annotated[Path, typer.Option(help="File with a private key of age.")],
+    audit: AuditLog = None,
 ) -> None:
     """Put a lost key back from its escrow, beside the vault from a backup."""
     from privacy.escrow import recover_keys
 
-    recover_keys(keys, source, identity)
+    with audited(audit, "recover", "TRUST"):
+        recover_keys(keys, source, identity)
     done("the key", keys)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vht.commands.auditing import AuditLog, audited
 from vht.commands.console import done, out, print_columns
 
 
@@ -22,6 +23,7 @@ def release(
     ledger: Annotated[
         Path | None, typer.Option(help="Ledger of earlier releases; the release is added to it.")
     ] = None,
+    audit: AuditLog = None,
 ) -> None:
     """Release a table: generalised and suppressed as little as the policy allows, or refused.
 
@@ -36,11 +38,13 @@ def release(
     people = read_table(population, rules) if population is not None else None
     before = read_ledger(ledger) if ledger is not None else None
     found = release_table(rows, rules, people)
-    if ledger is not None and before is not None:
-        # noted first: what is on the ledger and was not written can be written again, not the reverse
-        write_ledger(ledger, before.with_table(table.stem, found))
-    write_whole(target / "table.csv", table_bytes(found.table))
-    write_whole(target / "manifest.json", manifest_bytes(found))
+    with audited(audit, "release", "RELEASE") as counts:
+        if ledger is not None and before is not None:
+            # noted first: what is on the ledger and was not written can be written again, not the reverse
+            write_ledger(ledger, before.with_table(table.stem, found))
+        write_whole(target / "table.csv", table_bytes(found.table))
+        write_whole(target / "manifest.json", manifest_bytes(found))
+        counts.update(rows=len(found.table))
     print_columns(
         [
             ("measure", "limit", "before", "after", "classes that failed"),
